@@ -1,0 +1,78 @@
+"""What every test gets: no network beyond this machine, the decimal context, and the shared recordings."""
+
+import importlib.util
+import ipaddress
+import os
+import socket
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_000)
+hypothesis.settings.load_profile("ci")  # --hypothesis-profile=explore looks for what "ci" has not found
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test tried to reach beyond this machine.
+
+    It is not an OSError, because the code under test is meant to handle those.
+    """
+
+
+def _is_loopback(host: object) -> bool:
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(action: str, target: object) -> None:
+    raise NetworkBlockedError(
+        f"a test tried to {action} {target!r}: tests use this machine only, so start a server or use a recording"
+    )
+
+
+def _watch_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Sit below every Python client: the interpreter reports here before it makes the system call."""
+    if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
+        caller, address = arguments[0], arguments[1]
+        if (
+            isinstance(caller, socket.SocketType)
+            and caller.family in {socket.AF_INET, socket.AF_INET6}
+            and isinstance(address, tuple)
+            and not _is_loopback(address[0])
+        ):
+            _refuse("connect to", address)
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        host = arguments[0]
+        if host not in {None, "", b""} and not _is_loopback(host):
+            _refuse("look up", host)
+
+
+sys.addaudithook(_watch_network)
+
+
+@pytest.fixture(autouse=True)
+def decimal_context() -> None:
+    """Give each test the decimal context that the product runs with."""
+    if importlib.util.find_spec("kamiyo.core.money"):
+        importlib.import_module("kamiyo.core.money").install_context()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Point at the recordings that are kept beside the repository, or skip the test."""
+    folder = Path(os.environ.get("KAMIYO_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(
+            f"needs the shared recordings: {folder} does not exist (KAMIYO_SHARED_DATA names another folder)"
+        )
+    return folder
