@@ -1,0 +1,1 @@
+"""Open, self-hosted risk and exploit intelligence for Hyperliquid."""

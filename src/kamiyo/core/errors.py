@@ -1,0 +1,67 @@
+"""Everything KAMIYO raises on purpose.
+
+KamiyoError
+├── Transient               trying again may work
+│   ├── SourceUnavailable
+│   └── StorageUnavailable
+└── Permanent               trying again cannot work
+    ├── MalformedPayload    (one payload or row; the stream goes on; carries the rule it broke)
+    ├── InvalidSettings
+    ├── InvalidQuery
+    ├── CursorExpired
+    ├── EngineFailed
+    └── SchemaMismatch
+"""
+
+from __future__ import annotations
+
+
+class KamiyoError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or type(self).__doc__)
+
+
+class Transient(KamiyoError):
+    """The operation failed but may succeed if repeated."""
+
+
+class SourceUnavailable(Transient):
+    """A source could not be reached or stopped answering."""
+
+
+class StorageUnavailable(Transient):
+    """The database could not be reached or did not accept the work."""
+
+
+class Permanent(KamiyoError):
+    """The operation failed and repeating it cannot help."""
+
+
+class MalformedPayload(Permanent):
+    """A source sent something that does not match its documented shape."""
+
+    def __init__(self, detail: str = "", *, rule: str = "malformed") -> None:
+        super().__init__(detail)
+        self.rule = rule
+
+
+class InvalidSettings(Permanent):
+    """The configuration is not usable."""
+
+
+class InvalidQuery(Permanent):
+    """A caller asked for something that cannot be answered."""
+
+
+class CursorExpired(Permanent):
+    """The stream can no longer be resumed from this cursor."""
+
+
+class EngineFailed(Permanent):
+    """An embedded engine could not be started."""
+
+
+class SchemaMismatch(Permanent):
+    """The database's schema is not the one this version of KAMIYO knows."""

@@ -1,0 +1,146 @@
+"""What happened on the venue, as facts: immutable, comparable, replayable."""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from datetime import datetime
+
+import msgspec
+
+from kamiyo.core.ids import Address, Asset, Chain, SourceName, TransactionHash
+from kamiyo.core.margin import Direction
+from kamiyo.core.money import Price, Size, Usd, plain
+from kamiyo.core.time import Utc
+
+
+class LiquidationMethod(enum.StrEnum):
+    """How a position ended against its owner's will. Three harms, three totals, never added up."""
+
+    MARKET = "market"  # closed into the order book
+    BACKSTOP = "backstop"  # taken over by the liquidator vault
+    ADL = "adl"  # auto-deleveraging: a profitable position on the other side was closed
+
+
+class MarginMode(enum.StrEnum):
+    """Whether a position shares its account's collateral."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+class FillRole(enum.StrEnum):
+    """Whose row of a trade a liquidated fill was read from."""
+
+    VICTIM = "victim"  # who lost the position: knows its size before and what it realised
+    COUNTERPARTY = "counterparty"  # who took the other side: knows only that it happened
+
+
+class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row that says: this much of this user's position was taken at this price.
+
+    ``user`` is who lost the position: the liquidated user, and for ADL the deleveraged one, with
+    ``liquidated_user`` the underwater account. ``side`` is the side of the lost position.
+    ``price`` and ``mark_price`` in USD, ``size`` in base units, ``closed_pnl`` and ``fee`` in USD.
+    What only the victim's row knows is None in a counterparty's.
+    """
+
+    source: SourceName
+    chain: Chain
+    asset: Asset
+    user: Address
+    side: Direction
+    method: LiquidationMethod
+    price: Price
+    size: Size
+    mark_price: Price
+    timestamp: Utc
+    hash: TransactionHash | None
+    tid: int
+    role: FillRole
+    liquidated_user: Address
+    direction_text: str
+    margin_mode: MarginMode | None = None
+    closed_pnl: Usd | None = None
+    fee: Usd | None = None
+    position_size_before: Size | None = None
+
+    @property
+    def observation(self) -> str:
+        """Who saw it, from which row, and a checksum of what the row said.
+
+        Two equal observations are the same knowledge; a source that contradicts itself or
+        another shows up as a further observation and so as a new version.
+        """
+        return f"{self.source}/{self.role}/{zlib.crc32(repr(self.content).encode()):08x}"
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What the row says, as text in one fixed order: equal rows have equal content."""
+        optional = (self.closed_pnl, self.fee, self.position_size_before)
+        return (
+            self.side,
+            plain(self.price),
+            plain(self.size),
+            plain(self.mark_price),
+            self.liquidated_user,
+            self.direction_text,
+            self.margin_mode or "",
+            *("" if number is None else plain(number) for number in optional),
+        )
+
+
+class AccountLiquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The ledger's note that an account was liquidated, with its positions before. Never summed.
+
+    Whether the venue writes it for every method is unverified, so no total is derived from it.
+    ``amount_usd`` is the notional the account held, ``account_value`` its equity, both in USD.
+    """
+
+    source: SourceName
+    chain: Chain
+    user: Address
+    timestamp: Utc
+    hash: TransactionHash | None
+    amount_usd: Usd
+    account_value: Usd
+    margin_mode: MarginMode
+    positions: tuple[tuple[Asset, str], ...]
+
+
+class LedgerMovement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Collateral moved: a deposit, a withdrawal, a transfer, or a type we do not know yet.
+
+    ``delta`` is the venue's own JSON, kept whole: new types appear without notice.
+    """
+
+    source: SourceName
+    chain: Chain
+    users: tuple[Address, ...]
+    type: str
+    timestamp: Utc
+    hash: TransactionHash | None
+    delta: bytes
+
+    @property
+    def digest(self) -> str:
+        """Tells apart several movements under one hash."""
+        return f"{zlib.crc32(self.delta + repr(self.users).encode()):08x}"
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a source did not hear, as a half-open interval of its own scale.
+
+    ``scale`` is ``block`` (block numbers) or ``byte`` (offsets in the file named by ``scope``); ``started_at`` and
+    ``ended_at`` bound it in time where they are known.
+    """
+
+    source: SourceName
+    scale: str
+    scope: str
+    first: int
+    after_last: int
+    reason: str
+    detected_at: Utc
+    started_at: datetime | None = None
+    ended_at: datetime | None = None

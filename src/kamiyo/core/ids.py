@@ -1,0 +1,47 @@
+"""Names for the things that have names. Parse once, at the edge; trust ever after."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+from kamiyo.core.errors import MalformedPayload
+
+Address = NewType("Address", str)
+Asset = NewType("Asset", str)
+Chain = NewType("Chain", str)
+Protocol = NewType("Protocol", str)
+TransactionHash = NewType("TransactionHash", str)
+LiquidationId = NewType("LiquidationId", str)
+ExploitId = NewType("ExploitId", str)
+SourceName = NewType("SourceName", str)
+Cursor = NewType("Cursor", str)
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
+_HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+# First-dex perps (kPEPE), HIP-3 perps (xyz:TSLA), spot (@107, PURR/USDC), outcomes (#20).
+_ASSET = re.compile(r"[@#]?[A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31}([:/][A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31})?", re.ASCII)
+_ZERO_HASH = "0x" + "0" * 64
+
+
+def parse_address(text: str) -> Address:
+    """A 20-byte address in lower case; MalformedPayload otherwise."""
+    lowered = text.lower()
+    if _ADDRESS.fullmatch(lowered) is None:
+        raise MalformedPayload(f"not an address: {text[:64]!r}", rule="not_an_address")
+    return Address(lowered)
+
+
+def parse_asset(text: str) -> Asset:
+    """The venue's market name, case kept; MalformedPayload for anything that cannot be one."""
+    if _ASSET.fullmatch(text) is None:
+        raise MalformedPayload(f"not an asset: {text[:64]!r}", rule="not_an_asset")
+    return Asset(text)
+
+
+def parse_transaction_hash(text: str) -> TransactionHash | None:
+    """A 32-byte hash in lower case, or None for the zero hash, which names no transaction."""
+    lowered = text.lower()
+    if _HASH.fullmatch(lowered) is None:
+        raise MalformedPayload(f"not a transaction hash: {text[:80]!r}", rule="not_a_transaction_hash")
+    return None if lowered == _ZERO_HASH else TransactionHash(lowered)

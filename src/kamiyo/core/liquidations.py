@@ -1,0 +1,171 @@
+"""The identity of a liquidation, and how fills fold into one.
+
+The stored facts are fills; a liquidation is the fold of all fills with one
+``(chain, hash, user, asset, method)``. Merging is a join: commutative, associative and
+idempotent, so whoever saw which part in which order, the row ends the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, MarginMode
+from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName
+from kamiyo.core.margin import Direction
+from kamiyo.core.markets import protocol_of
+from kamiyo.core.money import Price, Size, Usd
+from kamiyo.core.time import Utc, to_millis
+
+FillKey = tuple[LiquidationId, Asset, int]
+
+# Which source a row is shown under when several saw it: the more complete the view, the earlier.
+_SOURCE_ORDER = ("hyperliquid_node", "hyperliquid_archive", "hyperliquid_api")
+
+
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
+    """One position taken in one sweep. ``liquidation_price`` is the size-weighted fill price.
+
+    ``version`` is the number of distinct observations folded in: it grows with everything we
+    learn and is the same whatever the order and the batches we learned it in.
+    """
+
+    liquidation_id: LiquidationId
+    chain: Chain
+    protocol: Protocol
+    user: Address
+    asset: Asset
+    side: Direction
+    method: LiquidationMethod
+    size: Size
+    liquidation_price: Price
+    mark_price: Price
+    amount_usd: Usd
+    leverage: Decimal | None
+    margin_mode: MarginMode | None
+    fill_count: int
+    timestamp: Utc
+    source: SourceName
+    observed_by: tuple[SourceName, ...]
+    version: int
+    metadata: LiquidationMetadata
+
+
+class LiquidationMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What else the fills say. None where no victim's row was seen."""
+
+    hash: str | None
+    liquidated_user: Address
+    fill_directions: tuple[str, ...]
+    closed_pnl: Decimal | None
+    fee: Decimal | None
+    position_size_before: Decimal | None
+
+
+class ObservedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One fill with everybody's observations of it: the unit that is stored."""
+
+    fill: LiquidatedFill
+    observations: frozenset[str]
+
+    @property
+    def observed_by(self) -> frozenset[SourceName]:
+        """The sources among the observations."""
+        return frozenset(SourceName(text.partition("/")[0]) for text in self.observations)
+
+
+def liquidation_id(fill: LiquidatedFill) -> LiquidationId:
+    """The natural identity, in text: the fill's milliseconds, then a hash of what makes it one event.
+
+    Milliseconds come first so that a look-up by id prunes partitions; where the venue gives no
+    hash they take its place.
+    """
+    seed = f"{fill.chain}|{fill.hash or ''}|{fill.user}|{fill.asset}|{fill.method}"
+    digest = hashlib.blake2b(seed.encode(), digest_size=12).hexdigest()
+    return LiquidationId(f"{to_millis(fill.timestamp):013d}-{digest}")
+
+
+def observe(fill: LiquidatedFill) -> ObservedFill:
+    """The fill as one source's single observation."""
+    return ObservedFill(fill=fill, observations=frozenset((fill.observation,)))
+
+
+def merge(one: ObservedFill, other: ObservedFill) -> ObservedFill:
+    """Both observations of one fill as one: the victim's row outranks the counterparty's.
+
+    Among equal ranks the greater content wins, so that the result does not depend on order.
+    """
+    best = max(one.fill, other.fill, key=_rank)
+    return ObservedFill(fill=best, observations=one.observations | other.observations)
+
+
+def merge_all(fills: Iterable[tuple[FillKey, ObservedFill]]) -> dict[FillKey, ObservedFill]:
+    """The join of many observations, by fill."""
+    merged: dict[FillKey, ObservedFill] = {}
+    for key, fill in fills:
+        known = merged.get(key)
+        merged[key] = fill if known is None else merge(known, fill)
+    return merged
+
+
+def fill_key(identity: LiquidationId, fill: LiquidatedFill) -> FillKey:
+    """A fill's key within the venue: a ``tid`` is unique only with its time (in the id) and asset."""
+    return identity, fill.asset, fill.tid
+
+
+def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidation:
+    """The liquidation these fills (at least one, each once, all of one identity) add up to."""
+    fills = sorted((item.fill for item in observed), key=lambda fill: fill.tid)
+    first = fills[0]
+    size = sum((fill.size for fill in fills), Decimal(0))
+    amount = sum((fill.price * fill.size for fill in fills), Decimal(0))
+    sources = frozenset[SourceName]().union(*(item.observed_by for item in observed))
+    return Liquidation(
+        liquidation_id=identity,
+        chain=first.chain,
+        protocol=protocol_of(first.asset),
+        user=first.user,
+        asset=first.asset,
+        side=first.side,
+        method=first.method,
+        size=Size(size),
+        liquidation_price=Price(amount / size),
+        mark_price=first.mark_price,
+        amount_usd=Usd(amount),
+        leverage=None,
+        margin_mode=next((fill.margin_mode for fill in fills if fill.margin_mode is not None), None),
+        fill_count=len(fills),
+        timestamp=first.timestamp,
+        source=min(sources, key=_source_rank),
+        observed_by=tuple(sorted(sources)),
+        version=sum(len(item.observations) for item in observed),
+        metadata=_metadata(fills),
+    )
+
+
+def _metadata(fills: Sequence[LiquidatedFill]) -> LiquidationMetadata:
+    sizes_before = [fill.position_size_before for fill in fills if fill.position_size_before is not None]
+    return LiquidationMetadata(
+        hash=fills[0].hash,
+        liquidated_user=fills[0].liquidated_user,
+        fill_directions=tuple(sorted({fill.direction_text for fill in fills})),
+        closed_pnl=_sum_if_all_known([fill.closed_pnl for fill in fills]),
+        fee=_sum_if_all_known([fill.fee for fill in fills]),
+        position_size_before=max(sizes_before, key=abs, default=None),
+    )
+
+
+def _sum_if_all_known(numbers: Sequence[Usd | None]) -> Decimal | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known, Decimal(0)) if len(known) == len(numbers) else None
+
+
+def _rank(fill: LiquidatedFill) -> tuple[bool, tuple[str, ...], str, str]:
+    return fill.role is FillRole.VICTIM, fill.content, fill.source, fill.hash or ""
+
+
+def _source_rank(source: SourceName) -> tuple[int, str]:
+    return (_SOURCE_ORDER.index(source) if source in _SOURCE_ORDER else len(_SOURCE_ORDER), source)

@@ -1,0 +1,119 @@
+"""What the domain needs from the outside, and nothing about who provides it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
+from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.core.time import Utc
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """Where a payload stands in its medium: bytes ``start`` to ``end`` of ``scope``.
+
+    A scope names one file and the fingerprint of its beginning, so that a rewritten file is
+    another scope and the same bytes are never counted twice.
+    """
+
+    scope: str
+    start: int
+    end: int
+
+
+class Raw(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One payload exactly as it arrived, with the cursor that resumes just after it."""
+
+    source: SourceName
+    stream: str
+    payload: bytes
+    received_at: Utc
+    cursor: Cursor | None = None
+    span: Span | None = None
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A payload or row we refused, kept with the rule it broke so it can be looked at and replayed."""
+
+    source: SourceName
+    stream: str
+    rule: str
+    detail: str
+    payload: bytes
+    received_at: Utc
+
+
+class Counted(enum.StrEnum):
+    """What the accounting of payloads tells apart. Fills = ordinary + liquidated + underwater + refused + duplicate."""
+
+    PAYLOADS = "payloads"
+    FILLS = "fills"
+    ORDINARY_FILLS = "ordinary_fills"
+    LIQUIDATED_FILLS = "liquidated_fills"
+    UNDERWATER_FILLS = "underwater_fills"  # the losing row of an ADL trade: told by the other row
+    REFUSED_FILLS = "refused_fills"
+    DUPLICATE_FILLS = "duplicate_fills"
+    LEDGER_EVENTS = "ledger_events"
+    OTHER_EVENTS = "other_events"  # known kinds of misc_events that carry no risk fact
+    REJECTS = "rejects"
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one contiguous stretch of one scope held."""
+
+    span: Span
+    counts: Mapping[Counted, int]
+
+
+Event = LiquidatedFill | AccountLiquidation | LedgerMovement | Exploit | HonestCase
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The unit of work: what one transaction stores."""
+
+    source: SourceName
+    events: tuple[Event, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    cursor: Cursor | None = None
+    heard_at: Utc | None = None
+    last_event_at: Utc | None = None
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What a write changed: zero everywhere when everything was known already."""
+
+    new_fills: int = 0
+    changed_liquidations: int = 0
+    new_rows: int = 0
+
+
+class Journal(Protocol):
+    """Durable truth. One ``write`` is one transaction; writing a batch twice changes nothing."""
+
+    async def write(self, batch: Batch) -> Written:
+        """Store the batch, all of it or nothing; StorageUnavailable if that may work later."""
+        ...
+
+    async def cursor(self, source: SourceName) -> Cursor | None:
+        """Where the source resumes, or None at its beginning."""
+        ...
+
+    async def register(self, description: SourceDescription) -> bool:
+        """Make the source known; whether it is switched on."""
+        ...
+
+    async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
+        """Keep what the ingesting process knows of the source's state."""
+        ...
+
+    async def heard(self, source: SourceName) -> None:
+        """Note that the source proved alive just now, though it had nothing to say."""
+        ...

@@ -1,0 +1,97 @@
+"""What a source is, and what state it is in: never better than what was just heard."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+
+import msgspec
+
+from kamiyo.core.ids import SourceName
+from kamiyo.core.time import Utc
+
+
+class SourceType(enum.StrEnum):
+    """How a source speaks to us."""
+
+    STREAM = "stream"  # alive only while it is heard
+    CATALOGUE = "catalogue"  # ships with the product; loaded, never live
+
+
+class SourceState(enum.StrEnum):
+    """What the ingesting process last knew of a source."""
+
+    STARTING = "starting"
+    LIVE = "live"
+    UNREACHABLE = "unreachable"
+    FAILED = "failed"
+    LOADED = "loaded"
+    STANDBY = "standby"  # another worker holds its lease
+    INACTIVE = "inactive"
+
+
+class SourceHealth(enum.StrEnum):
+    """What a reader may believe of a source now."""
+
+    LIVE = "live"  # heard within its silence limit
+    STALE = "stale"  # was heard, but not within the limit
+    DOWN = "down"
+    UNKNOWN = "unknown"  # never heard
+    LOADED = "loaded"  # static content is in place
+    INACTIVE = "inactive"
+
+
+class CoverageLabel(enum.StrEnum):
+    """What share of reality a source can show, as far as it is known."""
+
+    COMPLETE = "complete"
+    DELAYED_COMPLETE = "delayed-complete"
+    SAMPLE = "sample"
+    CURATED = "curated"
+    NOT_MEASURED = "not measured"
+
+
+class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What an aggregator says of the source it reads. Lower ``priority`` starts first."""
+
+    name: SourceName
+    type: SourceType
+    url: str
+    priority: int
+    label: CoverageLabel
+    silence_limit: timedelta
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A source as the database knows it.
+
+    ``heard_at`` is when it last proved alive, ``last_fetch`` when a payload of it was last stored,
+    ``last_event_at`` the venue's own time of the newest fact in it.
+    """
+
+    name: SourceName
+    type: SourceType
+    url: str
+    priority: int
+    active: bool
+    label: CoverageLabel
+    silence_limit: timedelta
+    state: SourceState
+    detail: str
+    heard_at: datetime | None
+    last_fetch: datetime | None
+    last_event_at: datetime | None
+    state_changed_at: Utc
+
+
+def health_of(status: SourceStatus, now: datetime) -> SourceHealth:
+    """How healthy a source may be called at ``now``: only a fresh word from it is ``live``."""
+    if not status.active or status.state is SourceState.INACTIVE:
+        return SourceHealth.INACTIVE
+    if status.type is SourceType.CATALOGUE and status.state is SourceState.LOADED:
+        return SourceHealth.LOADED
+    if status.state in {SourceState.UNREACHABLE, SourceState.FAILED}:
+        return SourceHealth.DOWN
+    if status.heard_at is None:
+        return SourceHealth.UNKNOWN
+    return SourceHealth.LIVE if now - status.heard_at <= status.silence_limit else SourceHealth.STALE

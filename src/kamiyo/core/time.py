@@ -1,0 +1,40 @@
+"""Time is an aware UTC datetime inside, integer milliseconds at the venue's edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Protocol
+
+import msgspec
+
+Utc = Annotated[datetime, msgspec.Meta(tz=True)]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Clock(Protocol):
+    """The only way anything below the runtime learns what time it is."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Let other tasks run until ``duration`` has passed."""
+        ...
+
+
+def from_millis(millis: int) -> datetime:
+    """The moment ``millis`` after the epoch, exactly; OverflowError beyond year 9999."""
+    return EPOCH + millis * _MILLISECOND
+
+
+def to_millis(moment: datetime) -> int:
+    """Whole milliseconds since the epoch, rounded down."""
+    return (moment - EPOCH) // _MILLISECOND
+
+
+def rfc3339(moment: datetime) -> str:
+    """The moment in UTC with milliseconds and ``Z``, as every answer of ours shows time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
