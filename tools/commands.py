@@ -1,0 +1,158 @@
+"""The commands of ./dev."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from tools.environment import REPOSITORY, EnvironmentUnusableError, prepare, python_of, variables
+from tools.steps import Outcome, Step, explain, run_all
+
+BIN: Final = REPOSITORY / ".venv" / "bin"
+NEEDS_SERVERS: Final = ("integration", "replay", "faults", "browser")
+PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word after ./dev."""
+
+    help: str
+    profile: str
+    run: Callable[[Sequence[str]], int]
+
+
+def static_steps() -> list[Step]:
+    """Everything that judges the text of the repository, the slowest first."""
+    python = str(python_of())
+    return [
+        Step("pyright", (_tool("pyright"),)),
+        Step("mypy", (_tool("mypy"),)),
+        Step("docs", (python, "-m", "tools.generate_docs", "--check")),
+        Step("layers", (_tool("lint-imports"), "--no-logo")),
+        Step("project lint", (python, "-m", "tools.lint_project")),
+        Step("spelling", (_tool("codespell"),)),
+        Step("lint", (_tool("ruff"), "check")),
+        Step("format", (_tool("ruff"), "format", "--check")),
+    ]
+
+
+def fast_tests() -> Step:
+    """The tests that need no server: all but the folders that do."""
+    without = tuple(f"--ignore=tests/{folder}" for folder in NEEDS_SERVERS)
+    return Step("fast tests", (*_pytest(), "-q", *PARALLEL, *without, "tests"))
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Judge the text, then run the tests that need no server."""
+    _take_no(arguments, "check")
+    failures = [*_run(static_steps()), *_run([fast_tests()])]
+    explain(failures)
+    return 1 if failures else 0
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run everything; pytest comes last, so that its summary is the last line."""
+    if arguments:
+        _replace(*_pytest(), *arguments)
+    coverage = Step("own coverage", (str(python_of()), "-m", "tools.own_coverage"))
+    failures = [*_run(static_steps()), *_run([coverage])]
+    explain(failures)
+    for failure in failures:
+        print(failure.line, flush=True)
+    tests = subprocess.run([*_pytest(), *PARALLEL, "tests"], check=False, cwd=REPOSITORY, env=variables())
+    return tests.returncode or (1 if failures else 0)
+
+
+def fix(arguments: Sequence[str]) -> int:
+    """Format, and apply the fixes that cannot change behaviour."""
+    _take_no(arguments, "fix")
+    steps = [Step("fixes", (_tool("ruff"), "check", "--fix")), Step("format", (_tool("ruff"), "format"))]
+    failures = [outcome for step in steps for outcome in _run([step])]
+    explain(failures)
+    return 1 if failures else 0
+
+
+def run(arguments: Sequence[str]) -> NoReturn:
+    _replace(_tool("kamiyo"), "run", *arguments)
+
+
+def kamiyo(arguments: Sequence[str]) -> NoReturn:
+    _replace(_tool("kamiyo"), *arguments)
+
+
+def bench(arguments: Sequence[str]) -> NoReturn:
+    _replace(str(python_of()), "-m", "benchmarks", *arguments)
+
+
+def fuzz(arguments: Sequence[str]) -> NoReturn:
+    _replace(str(python_of()), "-m", "tools.fuzz", *arguments)
+
+
+def docs(arguments: Sequence[str]) -> NoReturn:
+    _replace(str(python_of()), "-m", "tools.generate_docs", *arguments)
+
+
+COMMANDS: Final = {
+    "run": Command("start KAMIYO; what follows goes to `kamiyo run`", "run", run),
+    "kamiyo": Command("start any other command of the program", "run", kamiyo),
+    "test": Command("check, then every test; with arguments: pytest alone", "dev", test),
+    "check": Command(
+        "format, lint, layers, types, spelling, docs and the tests without servers", "dev", check
+    ),
+    "fix": Command("format and apply safe fixes", "dev", fix),
+    "fuzz": Command("send mutated payloads through the pipeline", "dev", fuzz),
+    "docs": Command("write the reference pages anew", "dev", docs),
+    "bench": Command("measure", "bench", bench),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prepare the environment the command needs, then run it."""
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(usage())
+        return 0
+    command = COMMANDS.get(arguments[0])
+    if command is None:
+        print(f"./dev has no command {arguments[0]!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        prepare(command.profile)
+    except EnvironmentUnusableError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return command.run(arguments[1:])
+
+
+def usage() -> str:
+    lines = [f"  {name:<8} {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: ./dev COMMAND [ARGUMENTS]", "", *lines])
+
+
+def _run(steps: Sequence[Step]) -> list[Outcome]:
+    return run_all(steps, REPOSITORY, variables())
+
+
+def _tool(name: str) -> str:
+    return str(BIN / name)
+
+
+def _pytest() -> tuple[str, ...]:
+    return (str(python_of()), "-m", "pytest")
+
+
+def _take_no(arguments: Sequence[str], command: str) -> None:
+    if arguments:
+        sys.exit(f"./dev {command} takes no arguments, so {arguments[0]!r} would have been ignored")
+
+
+def _replace(program: str, *arguments: str) -> NoReturn:
+    """Become the program: signals and the exit status are its own."""
+    if not Path(program).exists():
+        sys.exit(f"{program} is missing from .venv; remove .venv and try again")
+    if Path(program).name != "kamiyo":
+        os.chdir(REPOSITORY)
+    os.execve(program, [program, *arguments], variables())  # noqa: S606  (no shell is wanted)
