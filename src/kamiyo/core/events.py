@@ -14,6 +14,46 @@ from kamiyo.core.money import Price, Size, Usd, plain
 from kamiyo.core.time import Utc
 
 
+class Side(enum.StrEnum):
+    """Which way an order traded, in the venue's letters: bid and ask."""
+
+    BUY = "B"
+    SELL = "A"
+
+
+class NamedLiquidation(msgspec.Struct, frozen=True, gc=False):
+    """What a fill says of the liquidation it was part of."""
+
+    liquidated_user: str
+    mark_price: str
+    method: str
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One account's leg of a trade, numbers still in the venue's text.
+
+    Text until arithmetic: most fills are only counted, and parsing their numbers would double
+    the cost of reading them. ``time`` in milliseconds since the epoch.
+    """
+
+    asset: str
+    price: str
+    size: str
+    side: Side
+    time: int
+    direction_text: str
+    hash: str
+    crossed: bool
+    tid: int
+    start_position: str
+    closed_pnl: str
+    fee: str
+    liquidation: NamedLiquidation | None = None
+
+
+FillRow = tuple[str, Fill]  # the account, and its leg
+
+
 class LiquidationMethod(enum.StrEnum):
     """How a position ended against its owner's will. Three harms, three totals, never added up."""
 

@@ -20,7 +20,9 @@ Cursor = NewType("Cursor", str)
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 _HASH = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 # First-dex perps (kPEPE), HIP-3 perps (xyz:TSLA), spot (@107, PURR/USDC), outcomes (#20).
-_ASSET = re.compile(r"[@#]?[A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31}([:/][A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31})?", re.ASCII)
+_ASSET = re.compile(
+    r"[@#]?[A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31}([:/][A-Za-z0-9][A-Za-z0-9_.\-+$]{0,31})?", re.ASCII
+)
 _ZERO_HASH = "0x" + "0" * 64
 
 

@@ -54,7 +54,9 @@ def margin_rates(tiers: Sequence[MarginTier]) -> tuple[MarginRate, ...]:
     for tier in tiers:
         rate = 1 / Decimal(2 * tier.max_leverage)
         before = rates[-1] if rates else MarginRate(Decimal(0), rate, Decimal(0))
-        rates.append(MarginRate(tier.lower_bound, rate, before.deduction + tier.lower_bound * (rate - before.rate)))
+        rates.append(
+            MarginRate(tier.lower_bound, rate, before.deduction + tier.lower_bound * (rate - before.rate))
+        )
     return tuple(rates)
 
 
@@ -77,7 +79,11 @@ def liquidation_price_at_rate(
 
 
 def liquidation_price(
-    direction: Direction, size: Decimal, mark_price: Decimal, account_value: Decimal, rates: Sequence[MarginRate]
+    direction: Direction,
+    size: Decimal,
+    mark_price: Decimal,
+    account_value: Decimal,
+    rates: Sequence[MarginRate],
 ) -> Decimal | None:
     """Where the equity of an account that holds only this position meets its maintenance margin.
 

@@ -35,7 +35,12 @@ def install_context() -> None:
     """Make ``Decimal(0.1)`` and ``Decimal < float`` raise in this thread and every thread to come."""
     decimal.setcontext(_CONTEXT.copy())
     decimal.DefaultContext.prec = _CONTEXT.prec
-    for signal in (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow, decimal.FloatOperation):
+    for signal in (
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+        decimal.Overflow,
+        decimal.FloatOperation,
+    ):
         decimal.DefaultContext.traps[signal] = True
 
 

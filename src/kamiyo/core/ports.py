@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
+from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.sources import SourceDescription, SourceState
@@ -74,6 +75,20 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Event = LiquidatedFill | AccountLiquidation | LedgerMovement | Exploit | HonestCase
 
 
+class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one payload holds, in our terms. Ordinary fills are counted and shown to detectors, not stored.
+
+    ``block`` is the block number of the payload where its source counts blocks.
+    """
+
+    events: Sequence[Event] = ()
+    fills: Sequence[FillRow] = ()
+    rejects: Sequence[Reject] = ()
+    counts: Mapping[Counted, int] = {}
+    block: int | None = None
+    last_event_at: datetime | None = None
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of work: what one transaction stores."""
 
@@ -83,6 +98,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
     tallies: tuple[Tally, ...] = ()
     cursor: Cursor | None = None
+    newest_block: int | None = None
     heard_at: Utc | None = None
     last_event_at: Utc | None = None
 
@@ -114,6 +130,6 @@ class Journal(Protocol):
         """Keep what the ingesting process knows of the source's state."""
         ...
 
-    async def heard(self, source: SourceName) -> None:
-        """Note that the source proved alive just now, though it had nothing to say."""
+    async def newest_block(self, source: SourceName) -> int | None:
+        """The highest block number a source's stored batches reached, or None."""
         ...

@@ -34,6 +34,7 @@ class SourceHealth(enum.StrEnum):
     """What a reader may believe of a source now."""
 
     LIVE = "live"  # heard within its silence limit
+    BEHIND = "behind"  # heard, but what it says is old: catching up
     STALE = "stale"  # was heard, but not within the limit
     DOWN = "down"
     UNKNOWN = "unknown"  # never heard
@@ -60,6 +61,7 @@ class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     label: CoverageLabel
     silence_limit: timedelta
+    lag_limit: timedelta
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     active: bool
     label: CoverageLabel
     silence_limit: timedelta
+    lag_limit: timedelta
     state: SourceState
     detail: str
     heard_at: datetime | None
@@ -94,4 +97,8 @@ def health_of(status: SourceStatus, now: datetime) -> SourceHealth:
         return SourceHealth.DOWN
     if status.heard_at is None:
         return SourceHealth.UNKNOWN
-    return SourceHealth.LIVE if now - status.heard_at <= status.silence_limit else SourceHealth.STALE
+    if now - status.heard_at > status.silence_limit:
+        return SourceHealth.STALE
+    if status.last_event_at is None or now - status.last_event_at > status.lag_limit:
+        return SourceHealth.BEHIND
+    return SourceHealth.LIVE

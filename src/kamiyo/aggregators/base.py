@@ -1,0 +1,123 @@
+"""What every source is made of: a stream of raw payloads and one pure function of a payload."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from kamiyo.core.errors import MalformedPayload, SourceUnavailable
+from kamiyo.core.events import Gap
+from kamiyo.core.exploits import Exploit
+from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ports import Normalized, Raw
+from kamiyo.core.sources import SourceDescription
+from kamiyo.core.time import Clock
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Session(Protocol):
+    """The network, as far as an aggregator may use it. Raises SourceUnavailable for what may work later."""
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+        """Send one request and wait for the whole answer."""
+        ...
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """The source cannot be read now, and why; the stream goes on trying by itself."""
+
+    detail: str
+
+
+StreamItem = Raw | Gap | Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """All that an aggregator is handed. What is not here, it may not use."""
+
+    clock: Clock
+    session: Session
+
+
+class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every aggregator's own table of settings: ``[sources.NAME]`` in kamiyo.toml."""
+
+
+class BaseAggregator(ABC):
+    """One source. Subclasses say how to read it; nobody else knows its shapes."""
+
+    description: SourceDescription
+
+    def __init__(self, tools: Toolbox) -> None:
+        self.clock = tools.clock
+        self.session = tools.session
+        self.logger: structlog.stdlib.BoundLogger = structlog.get_logger().bind(source=self.name)
+
+    @property
+    def name(self) -> SourceName:
+        """The source's name, as it stands in every row it is the origin of."""
+        return self.description.name
+
+    @abstractmethod
+    def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
+        """Everything after ``cursor``, in order; without ``follow``, end where the source has no more."""
+
+    @abstractmethod
+    def normalize(self, raw: Raw) -> Normalized:
+        """What a payload says. Pure; MalformedPayload if nothing of it can be understood."""
+
+    def normalize_exploit(self, raw: Raw) -> tuple[Exploit, ...]:
+        """The cases a payload reports."""
+        return tuple(event for event in self.normalize(raw).events if isinstance(event, Exploit))
+
+    def validate_exploit(self, raw: Raw) -> bool:
+        """Whether a payload can be understood at all."""
+        try:
+            self.normalize(raw)
+        except MalformedPayload:
+            return False
+        return True
+
+    async def fetch_exploits(self) -> list[Exploit]:
+        """Drain the source once and return the cases it reports; malformed payloads are left out."""
+        found: list[Exploit] = []
+        async with aclosing(self.stream(None, follow=False)) as items:
+            async for item in items:
+                if isinstance(item, Raw) and self.validate_exploit(item):
+                    found.extend(self.normalize_exploit(item))
+        return found
+
+    async def make_request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+        """One request through the session; SourceUnavailable for an answer that is not a success."""
+        response = await self.session.request(method, url, body=body)
+        if response.status >= _FIRST_ERROR_STATUS:
+            raise SourceUnavailable(f"{self.name} answered {response.status}")
+        return response
+
+
+_FIRST_ERROR_STATUS = 400
+
+S = TypeVar("S", bound=AggregatorSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorSpec(Generic[S]):
+    """How an aggregator introduces itself: the one constant of its module."""
+
+    name: SourceName
+    settings: type[S]
+    build: Callable[[S, Toolbox], BaseAggregator]
