@@ -171,8 +171,8 @@ class LedgerMovement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a source did not hear, as a half-open interval of its own scale.
 
-    ``scale`` is ``block`` (block numbers) or ``byte`` (offsets in the file named by ``scope``); ``started_at`` and
-    ``ended_at`` bound it in time where they are known.
+    ``scale`` is ``block`` (block numbers) or ``byte`` (offsets in the file named by ``scope``);
+    ``started_at`` and ``ended_at`` bound it in time where they are known.
     """
 
     source: SourceName

@@ -51,7 +51,10 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Counted(enum.StrEnum):
-    """What the accounting of payloads tells apart. Fills = ordinary + liquidated + underwater + refused + duplicate."""
+    """What the accounting of payloads tells apart.
+
+    Fills = ordinary + liquidated + underwater + refused + duplicate.
+    """
 
     PAYLOADS = "payloads"
     FILLS = "fills"

@@ -91,10 +91,14 @@ def health_of(status: SourceStatus, now: datetime) -> SourceHealth:
     """How healthy a source may be called at ``now``: only a fresh word from it is ``live``."""
     if not status.active or status.state is SourceState.INACTIVE:
         return SourceHealth.INACTIVE
-    if status.type is SourceType.CATALOGUE and status.state is SourceState.LOADED:
-        return SourceHealth.LOADED
     if status.state in {SourceState.UNREACHABLE, SourceState.FAILED}:
         return SourceHealth.DOWN
+    if status.type is SourceType.CATALOGUE:
+        return SourceHealth.LOADED if status.state is SourceState.LOADED else SourceHealth.UNKNOWN
+    return _freshness(status, now)
+
+
+def _freshness(status: SourceStatus, now: datetime) -> SourceHealth:
     if status.heard_at is None:
         return SourceHealth.UNKNOWN
     if now - status.heard_at > status.silence_limit:

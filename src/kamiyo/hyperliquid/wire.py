@@ -20,7 +20,10 @@ class WireLiquidation(
     gc=False,
     rename={"liquidated_user": "liquidatedUser", "mark_price": "markPx"},
 ):
-    """The ``liquidation`` object of a fill. Fields are repeated because a rename reaches only a class's own."""
+    """The ``liquidation`` object of a fill.
+
+    The fields are repeated because a rename reaches only a class's own.
+    """
 
     liquidated_user: str
     mark_price: str
