@@ -1,6 +1,5 @@
 """What every test gets: no network beyond this machine, the decimal context, and the shared recordings."""
 
-import importlib.util
 import ipaddress
 import os
 import socket
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+from kamiyo.core.money import install_context
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -63,8 +64,7 @@ sys.addaudithook(_watch_network)
 @pytest.fixture(autouse=True)
 def decimal_context() -> None:
     """Give each test the decimal context that the product runs with."""
-    if importlib.util.find_spec("kamiyo.core.money"):
-        importlib.import_module("kamiyo.core.money").install_context()
+    install_context()
 
 
 @pytest.fixture(scope="session")

@@ -33,9 +33,9 @@ class Outcome:
 
 
 def run_all(steps: Iterable[Step], folder: Path, environment: Mapping[str, str]) -> list[Outcome]:
-    """Run the steps, as many at a time as there are processors; return those that failed."""
+    """Run the steps, as many at a time as there are processors (at least two); return those that failed."""
     failures: list[Outcome] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1)) as pool:
         running = [pool.submit(_run, step, folder, environment) for step in steps]
         for finished in as_completed(running):
             outcome = finished.result()

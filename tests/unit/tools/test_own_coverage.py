@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from tools.own_coverage import Layout, measure, report
 layout = Layout(Path.cwd(), "sample", {"core": 100})
-status, shortfalls = measure(layout, ["-q", "-p", "pytest_asyncio", "tests/unit"])
+status, shortfalls = measure(layout, ["-q", "-p", "pytest_asyncio.plugin", "tests/unit"])
 print("pytest said", status)
 report(layout, shortfalls)
 """
