@@ -1,0 +1,140 @@
+"""One batch, one transaction: everything a batch says is stored, or nothing of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from kamiyo.core.codec import to_json
+from kamiyo.core.events import AccountLiquidation, LedgerMovement, LiquidatedFill
+from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ports import Batch, Event, Written
+from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.storage import accounting, outbox, sources
+from kamiyo.storage.exploits import store_exploit, store_honest_case
+from kamiyo.storage.fills import store_fills
+from kamiyo.storage.partitions import Month, ensure_months, month_of
+from kamiyo.storage.pool import Connection, Pool, translated
+
+_WRITE_ACCOUNT_LIQUIDATION = """
+INSERT INTO account_liquidations
+    (chain, timestamp, "user", hash, amount_usd, account_value, margin_mode, positions, source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
+_WRITE_LEDGER_MOVEMENT = """
+INSERT INTO ledger_movements (chain, timestamp, hash, type, digest, users, delta, source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+"""
+
+E = TypeVar("E")
+
+
+class PostgresJournal:
+    """The journal in PostgreSQL. Safe to share between tasks; every write takes a connection of its own."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._months: set[Month] = set()
+
+    async def write(self, batch: Batch) -> Written:
+        """Store the batch in one transaction; StorageUnavailable if that may work later."""
+        async with translated(), self._pool.acquire() as connection:
+            await self._ensure_months(connection, batch.events)
+            async with connection.transaction():
+                return await _write(connection, batch)
+
+    async def cursor(self, source: SourceName) -> Cursor | None:
+        """Where the source resumes, or None at its beginning."""
+        async with translated(), self._pool.acquire() as connection:
+            return await sources.read_cursor(connection, source)
+
+    async def newest_block(self, source: SourceName) -> int | None:
+        """The highest block number a source's stored batches reached, or None."""
+        async with translated(), self._pool.acquire() as connection:
+            return await sources.read_newest_block(connection, source)
+
+    async def register(self, description: SourceDescription) -> bool:
+        """Make the source known; whether it is switched on."""
+        async with translated(), self._pool.acquire() as connection:
+            return await sources.register(connection, description)
+
+    async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
+        """Keep what the ingesting process knows of the source's state."""
+        async with translated(), self._pool.acquire() as connection:
+            await sources.report_state(connection, source, state, detail)
+
+    async def _ensure_months(self, connection: Connection, events: Iterable[Event]) -> None:
+        moments: Iterable[datetime] = (e.timestamp for e in events if not isinstance(e, Exploit | HonestCase))
+        missing = {month_of(moment) for moment in moments} - self._months
+        if missing:
+            await ensure_months(connection, missing)
+            self._months |= missing
+
+
+async def _write(connection: Connection, batch: Batch) -> Written:
+    # Fills first: their locks must be taken before this transaction gets its id, see storage.fills.
+    stored = await store_fills(connection, _only(LiquidatedFill, batch.events))
+    new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
+    new_rows += await _store_movements(connection, _only(LedgerMovement, batch.events))
+    exploits = [
+        each for each in _only(Exploit, batch.events) if await store_exploit(connection, each) is not None
+    ]
+    for case in _only(HonestCase, batch.events):
+        new_rows += await store_honest_case(connection, case)
+    await accounting.store_rejects(connection, batch.rejects)
+    await accounting.store_gaps(connection, batch.gaps)
+    await accounting.store_tallies(connection, batch.source, batch.tallies)
+    await outbox.publish(connection, "liquidations", [to_json(each) for each in stored.liquidations])
+    await outbox.publish(connection, "exploits", [to_json(each) for each in exploits])
+    await sources.advance(connection, batch)
+    return Written(
+        new_fills=stored.new_fills,
+        changed_liquidations=len(stored.liquidations),
+        new_rows=new_rows + len(exploits),
+    )
+
+
+def _only(kind: type[E], events: Sequence[Event]) -> list[E]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+async def _store_accounts(connection: Connection, events: Sequence[AccountLiquidation]) -> int:
+    rows = [
+        (
+            event.chain,
+            event.timestamp,
+            event.user,
+            event.hash or "",
+            event.amount_usd,
+            event.account_value,
+            event.margin_mode,
+            to_json(event.positions).decode(),
+            event.source,
+        )
+        for event in events
+    ]
+    return await _insert(connection, _WRITE_ACCOUNT_LIQUIDATION, rows)
+
+
+async def _store_movements(connection: Connection, events: Sequence[LedgerMovement]) -> int:
+    rows = [
+        (
+            event.chain,
+            event.timestamp,
+            event.hash or "",
+            event.type,
+            event.digest,
+            event.users,
+            event.delta.decode(),
+            event.source,
+        )
+        for event in events
+    ]
+    return await _insert(connection, _WRITE_LEDGER_MOVEMENT, rows)
+
+
+async def _insert(connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+    results = [await connection.execute(statement, *row) for row in rows]
+    return sum(result == "INSERT 0 1" for result in results)

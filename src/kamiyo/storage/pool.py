@@ -1,0 +1,71 @@
+"""Open the database, and translate its errors into ours at the one place they arise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from kamiyo.core.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+# Strings, because asyncpg's classes are generic to the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# What a restart, a lost connection, a full disk or a deadlock raise: the same work may succeed later.
+_TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,
+)
+_COMMAND_TIMEOUT_SECONDS = 60
+_SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
+
+
+@asynccontextmanager
+async def translated() -> AsyncGenerator[None]:
+    """Raise StorageUnavailable for what may work later, and let everything else through."""
+    try:
+        yield
+    except _TRANSIENT as error:
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+@asynccontextmanager
+async def open_pool(database_url: str, *, size: int = 8) -> AsyncGenerator[Pool]:
+    """A pool of connections to the database, closed on the way out."""
+    async with translated():
+        pool = await asyncpg.create_pool(
+            database_url,
+            min_size=1,
+            max_size=size,
+            command_timeout=_COMMAND_TIMEOUT_SECONDS,
+            server_settings=_SERVER_SETTINGS,
+        )
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def connect(database_url: str) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
+    """One connection of one's own: for leases, LISTEN and migrations."""
+    async with translated():
+        connection = await asyncpg.connect(database_url, server_settings=_SERVER_SETTINGS)
+    try:
+        yield connection
+    finally:
+        connection.terminate()

@@ -1,0 +1,77 @@
+"""The sources as the database knows them: what they are, where they resume, when they were last heard."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ports import Batch
+from kamiyo.core.sources import SourceDescription, SourceState, SourceStatus
+from kamiyo.storage.pool import Connection, translated
+
+_REGISTER = """
+INSERT INTO sources (name, type, url, priority, label, silence_limit, lag_limit, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting')
+ON CONFLICT (name) DO UPDATE SET type = excluded.type, url = excluded.url, label = excluded.label,
+    silence_limit = excluded.silence_limit, lag_limit = excluded.lag_limit
+RETURNING active
+"""
+_REPORT = """
+UPDATE sources SET state = $2, detail = $3,
+    state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE now() END
+WHERE name = $1 AND (state, detail) IS DISTINCT FROM ($2, $3)
+"""
+_ADVANCE = """
+UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, newest_block),
+    heard_at = greatest($4, heard_at), last_fetch = now(), last_event_at = greatest($5, last_event_at)
+WHERE name = $1
+"""
+_LIST = """
+SELECT name, type, url, priority, active, label, silence_limit, lag_limit, state, detail, heard_at,
+    last_fetch, last_event_at, state_changed_at
+FROM sources ORDER BY priority, name
+"""
+
+
+async def register(connection: Connection, description: SourceDescription) -> bool:
+    """Make a source known or renew its description; whether it is switched on."""
+    row = msgspec.structs.astuple(description)
+    name, kind, url, priority, label, silence, lag = row
+    async with translated():
+        return bool(await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag))
+
+
+async def report_state(connection: Connection, source: SourceName, state: SourceState, detail: str) -> None:
+    """Keep what the ingesting process knows of a source's state."""
+    async with translated():
+        await connection.execute(_REPORT, source, state, detail)
+
+
+async def advance(connection: Connection, batch: Batch) -> None:
+    """Move a source's cursor and clocks, in the caller's transaction."""
+    await connection.execute(
+        _ADVANCE, batch.source, batch.cursor, batch.newest_block, batch.heard_at, batch.last_event_at
+    )
+
+
+async def read_cursor(connection: Connection, source: SourceName) -> Cursor | None:
+    """Where a source resumes."""
+    async with translated():
+        text = await connection.fetchval("SELECT cursor FROM sources WHERE name = $1", source)
+    return None if text is None else Cursor(text)
+
+
+async def read_newest_block(connection: Connection, source: SourceName) -> int | None:
+    """The highest block number stored batches of a source reached."""
+    async with translated():
+        block = await connection.fetchval("SELECT newest_block FROM sources WHERE name = $1", source)
+    return None if block is None else int(block)
+
+
+async def list_sources(connection: Connection) -> list[SourceStatus]:
+    """Every source, in the order of priority."""
+    async with translated():
+        rows = await connection.fetch(_LIST)
+    return [msgspec.convert(dict(row), SourceStatus, builtin_types=(timedelta,)) for row in rows]
