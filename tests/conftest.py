@@ -37,7 +37,7 @@ def _is_loopback(host: object) -> bool:
 
 def _refuse(action: str, target: object) -> None:
     raise NetworkBlockedError(
-        f"a test tried to {action} {target!r}: tests use this machine only, so start a server or use a recording"
+        f"a test tried to {action} {target!r}: tests use this machine only; start a server or use a recording"
     )
 
 

@@ -13,6 +13,7 @@ from tools.steps import Outcome, Step, explain, run_all
 
 BIN: Final = REPOSITORY / ".venv" / "bin"
 NEEDS_SERVERS: Final = ("integration", "replay", "faults", "browser")
+INTERRUPTED: Final = 130  # what a shell reports for a program ended by Ctrl-C
 PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")
 
 
@@ -121,10 +122,12 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         prepare(command.profile)
+        return command.run(arguments[1:])
     except EnvironmentUnusableError as error:
         print(error, file=sys.stderr)
         return 1
-    return command.run(arguments[1:])
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def usage() -> str:

@@ -190,7 +190,6 @@ def _synchronize(repository: Path, profile: str) -> None:
 def _uv_variables(repository: Path) -> dict[str, str]:
     given = variables(repository)
     given |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(repository / ".venv")}
-    given.setdefault("UV_LINK_MODE", "copy")  # hard links warn when the cache is on another disk
     if not os.access(Path(given.get("HOME", "/nonexistent")), os.W_OK):
         given.setdefault("UV_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"kamiyo-uv-{os.getuid()}"))
     return given
