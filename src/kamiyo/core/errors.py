@@ -9,6 +9,7 @@ KamiyoError
     ├── InvalidSettings
     ├── InvalidQuery
     ├── CursorExpired
+    ├── StorageRefused      (the database will never take this batch)
     ├── EngineFailed
     └── SchemaMismatch
 """
@@ -57,6 +58,10 @@ class InvalidQuery(Permanent):
 
 class CursorExpired(Permanent):
     """The stream can no longer be resumed from this cursor."""
+
+
+class StorageRefused(Permanent):
+    """The database will never accept this work as it is."""
 
 
 class EngineFailed(Permanent):

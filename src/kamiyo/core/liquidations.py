@@ -20,6 +20,9 @@ from kamiyo.core.markets import protocol_of
 from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.time import Utc, to_millis
 
+# An average has no last digit; twelve decimals are finer than any price step of the venue.
+_PRICE_STEP = Decimal("1e-12")
+
 FillKey = tuple[LiquidationId, Asset, int]
 
 # Which source a row is shown under when several saw it: the more complete the view, the earlier.
@@ -132,7 +135,7 @@ def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidati
         side=first.side,
         method=first.method,
         size=Size(size),
-        liquidation_price=Price(amount / size),
+        liquidation_price=Price((amount / size).quantize(_PRICE_STEP)),
         mark_price=first.mark_price,
         amount_usd=Usd(amount),
         leverage=None,

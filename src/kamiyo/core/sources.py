@@ -26,7 +26,6 @@ class SourceState(enum.StrEnum):
     UNREACHABLE = "unreachable"
     FAILED = "failed"
     LOADED = "loaded"
-    STANDBY = "standby"  # another worker holds its lease
     INACTIVE = "inactive"
 
 

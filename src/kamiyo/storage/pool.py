@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from kamiyo.core.errors import StorageUnavailable
+from kamiyo.core.errors import StorageRefused, StorageUnavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -30,15 +30,19 @@ _TRANSIENT = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
 )
+# What no repetition cures: a value that does not fit its column.
+_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeEncodeError)
 _COMMAND_TIMEOUT_SECONDS = 60
 _SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
 
 
 @asynccontextmanager
 async def translated() -> AsyncGenerator[None]:
-    """Raise StorageUnavailable for what may work later, and let everything else through."""
+    """Raise StorageUnavailable for what may work later and StorageRefused for what never will."""
     try:
         yield
+    except _REFUSED as error:
+        raise StorageRefused(f"{type(error).__name__}: {error}") from error
     except _TRANSIENT as error:
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
 

@@ -117,7 +117,7 @@ CREATE TABLE ledger_movements (
     type        text COLLATE "C" NOT NULL,
     digest      text COLLATE "C" NOT NULL,
     users       text[] NOT NULL,
-    delta       jsonb NOT NULL,
+    delta       json NOT NULL,
     source      text COLLATE "C" NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (chain, timestamp, hash, type, digest)

@@ -1,0 +1,139 @@
+"""Rules a fact must satisfy before anyone may believe it: pure, named, listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement, LiquidatedFill
+from kamiyo.core.margin import Direction
+from kamiyo.core.money import is_plain_decimal, notional
+from kamiyo.core.ports import Event
+from kamiyo.core.time import to_millis
+
+VENUE_OPENED = datetime(2023, 1, 1, tzinfo=UTC)
+MAX_CLOCK_SKEW = timedelta(seconds=10)
+# Ten times the venue's whole open interest at its highest: no single fill comes near.
+MAX_FILL_USD = Decimal(100_000_000_000)
+
+_VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
+_SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
+_ADDRESS_LENGTH = 42
+_MAX_ASSET_LENGTH = 65
+
+FillRule = Callable[[LiquidatedFill], bool]
+RowRule = Callable[[str, Fill], bool]
+
+
+def not_from_the_future(moment: datetime, now: datetime) -> bool:
+    """No later than now, but for the clocks' disagreement."""
+    return moment <= now + MAX_CLOCK_SKEW
+
+
+def not_before_the_venue(moment: datetime) -> bool:
+    """Not from before there was a venue to trade on."""
+    return moment >= VENUE_OPENED
+
+
+def positive_numbers(fill: LiquidatedFill) -> bool:
+    """Price, size and mark price above zero."""
+    return fill.price > 0 and fill.size > 0 and fill.mark_price > 0
+
+
+def plausible_amount(fill: LiquidatedFill) -> bool:
+    """Not more than the venue could ever have held."""
+    return notional(fill.price, fill.size) <= MAX_FILL_USD
+
+
+def position_matches_side(fill: LiquidatedFill) -> bool:
+    """Who lost a long held a positive position before, and the reverse."""
+    before = fill.position_size_before
+    return before is None or before == 0 or (before > 0) is (fill.side is Direction.LONG)
+
+
+def storable_text(fill: LiquidatedFill) -> bool:
+    """The venue's phrase is printable: a database cannot keep every string JSON can hold."""
+    return fill.direction_text.isprintable()
+
+
+LIQUIDATED_FILL_RULES: tuple[FillRule, ...] = (
+    positive_numbers,
+    plausible_amount,
+    position_matches_side,
+    storable_text,
+)
+
+
+def row_has_a_user(user: str, _fill: Fill) -> bool:
+    """The row's account looks like an address."""
+    return len(user) == _ADDRESS_LENGTH and user.startswith("0x")
+
+
+def row_has_an_asset(_user: str, fill: Fill) -> bool:
+    """The row's asset has a name of a sane length."""
+    return 0 < len(fill.asset) <= _MAX_ASSET_LENGTH
+
+
+def row_has_plain_numbers(_user: str, fill: Fill) -> bool:
+    """Price and size are finite numbers in plain digits."""
+    return is_plain_decimal(fill.price) and is_plain_decimal(fill.size)
+
+
+def row_has_positive_numbers(_user: str, fill: Fill) -> bool:
+    """Price and size are above zero. Read off the text: no minus sign, and a digit that is not zero."""
+    price, size = fill.price, fill.size
+    return price[0] != "-" and size[0] != "-" and price.strip("0.") != "" and size.strip("0.") != ""
+
+
+ROW_RULES: tuple[RowRule, ...] = (
+    row_has_a_user,
+    row_has_an_asset,
+    row_has_plain_numbers,
+    row_has_positive_numbers,
+)
+
+
+def broken_row_rule(row: FillRow, now_millis: int) -> str | None:
+    """The name of the first rule an ordinary fill breaks, if any."""
+    user, fill = row
+    if fill.time < _VENUE_OPENED_MILLIS:
+        return not_before_the_venue.__name__
+    if fill.time > now_millis + _SKEW_MILLIS:
+        return not_from_the_future.__name__
+    for rule in ROW_RULES:
+        if not rule(user, fill):
+            return rule.__name__
+    return None
+
+
+def broken_rule(event: Event, now: datetime) -> str | None:
+    """The name of the first rule a fact breaks, if any."""
+    match event:
+        case LiquidatedFill():
+            return _first(
+                _time_rules(event.timestamp, now), (_named(rule, event) for rule in LIQUIDATED_FILL_RULES)
+            )
+        case AccountLiquidation():
+            return _first(_time_rules(event.timestamp, now), (_account_rule(event),))
+        case LedgerMovement():
+            return _first(_time_rules(event.timestamp, now), ())
+        case _:
+            return None
+
+
+def _named(rule: FillRule, fill: LiquidatedFill) -> str | None:
+    return None if rule(fill) else rule.__name__
+
+
+def _time_rules(moment: datetime, now: datetime) -> Iterable[str | None]:
+    yield None if not_before_the_venue(moment) else not_before_the_venue.__name__
+    yield None if not_from_the_future(moment, now) else not_from_the_future.__name__
+
+
+def _account_rule(event: AccountLiquidation) -> str | None:
+    return None if event.amount_usd >= 0 else "negative_amount"
+
+
+def _first(*verdicts: Iterable[str | None]) -> str | None:
+    return next((name for each in verdicts for name in each if name is not None), None)

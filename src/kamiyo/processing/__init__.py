@@ -1,0 +1,1 @@
+"""The one-way street: read, normalize, deduplicate, validate, store, tell."""

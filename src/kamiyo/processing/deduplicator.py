@@ -1,0 +1,118 @@
+"""Drop what was heard before: a bounded memory of keys in front of the journal's unique index.
+
+The memory only saves work. A key that left it is stored again without effect, because identities
+are natural and the database decides; so bounding it loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill
+from kamiyo.core.ports import Counted, Event, Normalized
+
+DEFAULT_CAPACITY = 1 << 18
+
+_HASH_BITS = 64
+_HASH_MASK = (1 << _HASH_BITS) - 1
+
+Key = int | tuple[object, ...]
+
+
+def leg_key(row: FillRow) -> int:
+    """One account's leg of one trade, as one integer: the venue's trade id and a hash of the rest.
+
+    A ``tid`` is unique only with time and asset, and both legs share it. Two legs get one key only
+    if they agree in all of ``tid`` and in 64 bits of a keyed hash; an integer costs a third of a
+    tuple's memory and nothing to the garbage collector.
+    """
+    user, fill = row
+    return fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, fill.side, fill.crossed)) & _HASH_MASK
+
+
+def event_key(event: Event) -> Key | None:
+    """What makes two facts the same knowledge; None for cases, of which the latest word counts."""
+    match event:
+        case LiquidatedFill():
+            return (event.asset, event.tid, event.timestamp, event.observation)
+        case AccountLiquidation():
+            return (event.timestamp, event.user, event.hash)
+        case LedgerMovement():
+            return (event.timestamp, event.hash, event.type, event.digest)
+        case _:
+            return None
+
+
+class Deduplicator:
+    """Two generations of keys: when the younger is full it becomes the older, and the older is let go.
+
+    Holds at most ``2 * capacity`` keys plus those of one batch. Keys are remembered only once
+    their batch is stored: a crash in between repeats work and loses none.
+    """
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        self._capacity = capacity
+        self._younger: set[Key] = set()
+        self._older: set[Key] = set()
+        self._batch: set[Key] = set()
+
+    def __len__(self) -> int:
+        return len(self._younger) + len(self._older) + len(self._batch)
+
+    def fresh(self, normalized: Normalized) -> Normalized:
+        """The payload without what was heard before; dropped fills are counted as duplicates."""
+        fills = self._fresh_fills(normalized.fills)
+        events = [event for event in normalized.events if self._is_new(event)]
+        dropped_fills = len(normalized.fills) - len(fills)
+        dropped_legs = _liquidated(normalized.events) - _liquidated(events)
+        if len(events) == len(normalized.events) and not dropped_fills:
+            return normalized
+        counts = dict(normalized.counts)
+        counts[Counted.DUPLICATE_FILLS] = dropped_fills + dropped_legs
+        counts[Counted.ORDINARY_FILLS] = counts.get(Counted.ORDINARY_FILLS, 0) - dropped_fills
+        counts[Counted.LIQUIDATED_FILLS] = counts.get(Counted.LIQUIDATED_FILLS, 0) - dropped_legs
+        return Normalized(
+            events=events,
+            fills=fills,
+            rejects=normalized.rejects,
+            counts=counts,
+            block=normalized.block,
+            last_event_at=normalized.last_event_at,
+        )
+
+    def remember_batch(self) -> None:
+        """The batch is stored: keep its keys, and let the oldest go when the younger generation is full."""
+        self._younger |= self._batch
+        self._batch = set()
+        if len(self._younger) >= self._capacity:
+            self._older, self._younger = self._younger, set()
+
+    def forget_batch(self) -> None:
+        """The batch was not stored: what it held is as new as before."""
+        self._batch = set()
+
+    def _fresh_fills(self, fills: Sequence[FillRow]) -> Sequence[FillRow]:
+        keys = [leg_key(row) for row in fills]
+        distinct: set[Key] = set(keys)
+        # The usual case, decided by three set operations in C: nothing was heard before.
+        if len(distinct) == len(keys) and self._all_new(distinct):
+            self._batch |= distinct
+            return fills
+        return [row for row, key in zip(fills, keys, strict=True) if self._take(key)]
+
+    def _all_new(self, keys: set[Key]) -> bool:
+        return all(keys.isdisjoint(known) for known in (self._batch, self._younger, self._older))
+
+    def _is_new(self, event: Event) -> bool:
+        key = event_key(event)
+        return key is None or self._take(key)
+
+    def _take(self, key: Key) -> bool:
+        if key in self._batch or key in self._younger or key in self._older:
+            return False
+        self._batch.add(key)
+        return True
+
+
+def _liquidated(events: Iterable[Event]) -> int:
+    return sum(isinstance(event, LiquidatedFill) for event in events)

@@ -1,0 +1,181 @@
+"""Run every active source under supervision, by priority; one that fails never disturbs another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from kamiyo.aggregators.base import BaseAggregator, StreamItem, Waiting
+from kamiyo.core.errors import SourceUnavailable, StorageUnavailable
+from kamiyo.core.events import Gap
+from kamiyo.core.ids import SourceName
+from kamiyo.core.ports import Journal, Raw
+from kamiyo.core.sources import SourceState, SourceType
+from kamiyo.core.time import Clock
+from kamiyo.kit.supervision import supervise
+from kamiyo.processing.pipeline import Pipeline
+
+MAX_BATCH_PAYLOADS = 500
+MAX_BATCH_BYTES = 16 << 20
+MAX_QUEUED_PAYLOADS = 1_000
+_LOOK_AGAIN = timedelta(seconds=2)
+
+
+class Leases(Protocol):
+    """Exclusive rights that end with their holder's connection."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Hold the right while inside; False where somebody else has it. StorageUnavailable if it is lost."""
+        ...
+
+
+class Orchestrator:
+    """All sources of one ingesting process."""
+
+    def __init__(
+        self, aggregators: Sequence[BaseAggregator], journal: Journal, leases: Leases, clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._sources = [
+            SupervisedSource(each, journal, leases, clock)
+            for each in sorted(aggregators, key=lambda each: (each.description.priority, each.name))
+        ]
+
+    async def run(self) -> None:
+        """Run until cancelled. Sources start in the order of their priority."""
+        async with asyncio.TaskGroup() as tasks:
+            for source in self._sources:
+                tasks.create_task(source.run(), name=source.name)
+                await self._clock.sleep(timedelta(0))  # let it begin before the next, less important one
+
+
+class SupervisedSource:
+    """One source: its lease, its stream, its pipeline, and the state it is in."""
+
+    def __init__(self, aggregator: BaseAggregator, journal: Journal, leases: Leases, clock: Clock) -> None:
+        self._aggregator = aggregator
+        self._journal = journal
+        self._leases = leases
+        self._clock = clock
+        self._state: tuple[SourceState, str] | None = None
+        self._standing_by = False
+        self._log = structlog.get_logger().bind(source=aggregator.name)
+
+    @property
+    def name(self) -> SourceName:
+        """The source's name."""
+        return self._aggregator.name
+
+    @property
+    def _is_live_source(self) -> bool:
+        return self._aggregator.description.type is SourceType.STREAM
+
+    async def run(self) -> None:
+        """Run the source for ever; whatever ends a run is reported, and the next begins from stored state."""
+        await supervise(self._run_once, self._report_failure, self._clock)
+
+    async def _run_once(self) -> None:
+        while not await self._journal.register(self._aggregator.description):
+            await self._enter(SourceState.INACTIVE, "switched off")
+            await self._clock.sleep(_LOOK_AGAIN)
+        while not await self._read_while_leased():
+            await self._clock.sleep(_LOOK_AGAIN)
+
+    async def _read_while_leased(self) -> bool:
+        async with self._leases.hold(f"source/{self.name}") as held:
+            if held:
+                await self._read_stream()
+            elif not self._standing_by:
+                # Said in the log alone: the source's state in the database is its holder's to tell.
+                self._log.info("source_standing_by", detail="another worker reads this source")
+            self._standing_by = not held
+        return held
+
+    async def _read_stream(self) -> None:
+        queue: asyncio.Queue[Raw | Gap | None] = asyncio.Queue(MAX_QUEUED_PAYLOADS)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._fill(queue), name=f"{self.name}/read")
+            tasks.create_task(self._drain(queue), name=f"{self.name}/store")
+        if not self._is_live_source:
+            await self._enter(SourceState.LOADED, "")
+
+    async def _fill(self, queue: asyncio.Queue[Raw | Gap | None]) -> None:
+        cursor = await self._journal.cursor(self.name)
+        async with aclosing(self._aggregator.stream(cursor)) as items:
+            async for item in items:
+                await self._offer(item, queue)
+        await queue.put(None)
+
+    async def _offer(self, item: StreamItem, queue: asyncio.Queue[Raw | Gap | None]) -> None:
+        if isinstance(item, Waiting):
+            await self._enter(SourceState.UNREACHABLE, item.detail)
+            return
+        await queue.put(item)
+
+    async def _drain(self, queue: asyncio.Queue[Raw | Gap | None]) -> None:
+        newest_block = await self._journal.newest_block(self.name)
+        pipeline = Pipeline(self._aggregator, self._journal, self._clock, newest_block=newest_block)
+        while (first := await queue.get()) is not None:
+            batch, ended = _collect(first, queue)
+            outcome = await pipeline.run(batch)
+            if outcome.batch.heard_at is not None and self._is_live_source:
+                await self._enter(SourceState.LIVE, "")
+            if ended:
+                return
+
+    async def _enter(self, state: SourceState, detail: str) -> None:
+        """Say a state once: in the database, where readers look, and in the log, where operators do."""
+        if (state, detail) == self._state:
+            return
+        await self._journal.report_state(self.name, state, detail)
+        self._state = (state, detail)
+        level = self._log.info if state in _GOOD else self._log.warning
+        level("source_state_changed", state=state.value, detail=detail)
+
+    async def _report_failure(self, error: Exception) -> None:
+        cause = _first_cause(error)
+        if isinstance(cause, StorageUnavailable):
+            # The database cannot be told that it is gone; readers see the source grow stale.
+            self._say_once(SourceState.FAILED, str(cause))
+            return
+        state = SourceState.UNREACHABLE if isinstance(cause, SourceUnavailable) else SourceState.FAILED
+        try:
+            await self._enter(state, f"{type(cause).__name__}: {cause}")
+        except StorageUnavailable as unavailable:
+            self._say_once(SourceState.FAILED, str(unavailable))
+
+    def _say_once(self, state: SourceState, detail: str) -> None:
+        if self._state is None or self._state[0] is not state:
+            self._log.warning("source_state_changed", state=state.value, detail=detail)
+        self._state = (state, detail)
+
+
+_GOOD = {SourceState.LIVE, SourceState.LOADED, SourceState.STARTING}
+
+
+def _collect(first: Raw | Gap, queue: asyncio.Queue[Raw | Gap | None]) -> tuple[list[Raw | Gap], bool]:
+    """What is waiting now, up to a batch: under load batches grow, in quiet nothing waits for company."""
+    batch, size = [first], _size(first)
+    while len(batch) < MAX_BATCH_PAYLOADS and size < MAX_BATCH_BYTES and not queue.empty():
+        item = queue.get_nowait()
+        if item is None:
+            return batch, True
+        batch.append(item)
+        size += _size(item)
+    return batch, False
+
+
+def _size(item: Raw | Gap) -> int:
+    return len(item.payload) if isinstance(item, Raw) else 0
+
+
+def _first_cause(error: Exception) -> Exception:
+    """The error itself, out of the groups that task groups wrap it in."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

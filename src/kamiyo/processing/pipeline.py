@@ -1,0 +1,152 @@
+"""One batch through every stage, into one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kamiyo.aggregators.base import BaseAggregator
+from kamiyo.core.errors import StorageRefused
+from kamiyo.core.events import Gap
+from kamiyo.core.ids import Cursor
+from kamiyo.core.ports import Batch, Counted, Event, Journal, Raw, Reject, Tally, Written
+from kamiyo.core.time import Clock
+from kamiyo.kit import metrics
+from kamiyo.processing.continuity import Continuity
+from kamiyo.processing.deduplicator import Deduplicator
+from kamiyo.processing.normalizer import normalize, reject
+from kamiyo.processing.validator import validate
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A batch while it is being put together."""
+
+    events: list[Event] = field(default_factory=list[Event])
+    rejects: list[Reject] = field(default_factory=list[Reject])
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    tallies: list[Tally] = field(default_factory=list[Tally])
+    counts: Counter[Counted] = field(default_factory=Counter[Counted])
+    cursor: Cursor | None = None
+    heard_at: datetime | None = None
+    last_event_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one batch held, and what storing it changed."""
+
+    batch: Batch
+    counts: Counter[Counted]
+    written: Written
+
+
+class Pipeline:
+    """The stages of one source, with the memory they need. One batch at a time."""
+
+    def __init__(
+        self,
+        aggregator: BaseAggregator,
+        journal: Journal,
+        clock: Clock,
+        *,
+        newest_block: int | None = None,
+        deduplicator: Deduplicator | None = None,
+    ) -> None:
+        self._aggregator = aggregator
+        self._journal = journal
+        self._clock = clock
+        self._deduplicator = deduplicator or Deduplicator()
+        self._continuity = Continuity(aggregator.name, newest_block)
+
+    async def run(self, items: Sequence[Raw | Gap]) -> Outcome:
+        """Store what these payloads say; StorageUnavailable leaves everything as it was before.
+
+        A batch the database refuses for good is stored payload by payload, and the one it refuses
+        becomes a reject: one poisonous payload never stops the stream.
+        """
+        batch, counts = self._prepare(items)
+        try:
+            written = await self._journal.write(batch)
+        except StorageRefused as error:
+            self._undo()
+            if len(items) == 1:
+                return await self._store_refusal(items[0], error)
+            outcomes = [await self.run([item]) for item in items]
+            return outcomes[-1]
+        except BaseException:
+            self._undo()
+            raise
+        self._deduplicator.remember_batch()
+        self._continuity.batch_stored()
+        _count(batch, counts, written)
+        return Outcome(batch, counts, written)
+
+    def _prepare(self, items: Sequence[Raw | Gap]) -> tuple[Batch, Counter[Counted]]:
+        draft, now = _Draft(), self._clock.now()
+        for item in items:
+            if isinstance(item, Gap):
+                draft.gaps.append(item)
+            else:
+                self._take(draft, item, now)
+        batch = Batch(
+            source=self._aggregator.name,
+            events=tuple(draft.events),
+            rejects=tuple(draft.rejects),
+            gaps=tuple(draft.gaps),
+            tallies=tuple(draft.tallies),
+            cursor=draft.cursor,
+            newest_block=self._continuity.newest_block,
+            heard_at=draft.heard_at,
+            last_event_at=draft.last_event_at,
+        )
+        return batch, draft.counts
+
+    def _take(self, draft: _Draft, raw: Raw, now: datetime) -> None:
+        normalized = validate(self._deduplicator.fresh(normalize(self._aggregator.normalize, raw)), raw, now)
+        gap = self._continuity.follow(normalized, now)
+        if gap is not None:
+            draft.gaps.append(gap)
+        draft.events += normalized.events
+        draft.rejects += normalized.rejects
+        draft.counts.update(normalized.counts)
+        if raw.span is not None:
+            draft.tallies.append(Tally(span=raw.span, counts=normalized.counts))
+        draft.cursor = raw.cursor or draft.cursor
+        draft.heard_at = raw.received_at
+        newest = normalized.last_event_at
+        if newest is not None and (draft.last_event_at is None or newest > draft.last_event_at):
+            draft.last_event_at = newest
+
+    async def _store_refusal(self, item: Raw | Gap, error: StorageRefused) -> Outcome:
+        if isinstance(item, Gap):
+            raise error
+        counts = Counter({Counted.PAYLOADS: 1, Counted.REJECTS: 1})
+        batch = Batch(
+            source=self._aggregator.name,
+            rejects=(reject(item, rule="storage_refused", detail=str(error)),),
+            tallies=() if item.span is None else (Tally(span=item.span, counts=counts),),
+            cursor=item.cursor,
+            heard_at=item.received_at,
+        )
+        written = await self._journal.write(batch)
+        _count(batch, counts, written)
+        return Outcome(batch, counts, written)
+
+    def _undo(self) -> None:
+        self._deduplicator.forget_batch()
+        self._continuity.batch_failed()
+
+
+def _count(batch: Batch, counts: Counter[Counted], written: Written) -> None:
+    for name, number in counts.items():
+        metrics.INGESTED.labels(source=batch.source, kind=name).inc(number)
+    for each in batch.rejects:
+        metrics.REJECTS.labels(source=batch.source, rule=each.rule).inc()
+    metrics.GAPS.labels(source=batch.source).inc(len(batch.gaps))
+    metrics.CHANGED_LIQUIDATIONS.labels(source=batch.source).inc(written.changed_liquidations)
+    if batch.heard_at is not None and batch.last_event_at is not None:
+        lag = (batch.heard_at - batch.last_event_at).total_seconds()
+        metrics.SOURCE_LAG.labels(source=batch.source).set(lag)

@@ -1,0 +1,61 @@
+"""Believe only what satisfies the rules: the first broken one turns a fact or a row into a reject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from kamiyo.core.codec import to_json
+from kamiyo.core.events import FillRow, LiquidatedFill
+from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
+from kamiyo.core.time import to_millis
+from kamiyo.core.validation import broken_row_rule, broken_rule
+from kamiyo.processing.normalizer import reject
+
+_encode = msgspec.json.Encoder().encode
+
+
+def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
+    """The payload with everything that breaks a rule moved to its rejects, and counted there."""
+    bad_fills = _broken_rows(normalized.fills, to_millis(now))
+    bad_events = [
+        (event, rule) for event in normalized.events if (rule := broken_rule(event, now)) is not None
+    ]
+    if not bad_fills and not bad_events:
+        return normalized
+    rejects = [_reject_row(raw, row, rule) for row, rule in bad_fills]
+    rejects += [_reject_event(raw, event, rule) for event, rule in bad_events]
+    legs = sum(isinstance(event, LiquidatedFill) for event, _rule in bad_events)
+    counts = dict(normalized.counts)
+    for name, change in (
+        (Counted.ORDINARY_FILLS, -len(bad_fills)),
+        (Counted.LIQUIDATED_FILLS, -legs),
+        (Counted.LEDGER_EVENTS, legs - len(bad_events)),
+        (Counted.REFUSED_FILLS, len(bad_fills) + legs),
+        (Counted.REJECTS, len(rejects)),
+    ):
+        counts[name] = counts.get(name, 0) + change
+    refused_rows, refused_events = ({id(each) for each, _rule in bad} for bad in (bad_fills, bad_events))
+    return Normalized(
+        events=[event for event in normalized.events if id(event) not in refused_events],
+        fills=[row for row in normalized.fills if id(row) not in refused_rows],
+        rejects=[*normalized.rejects, *rejects],
+        counts=counts,
+        block=normalized.block,
+        last_event_at=normalized.last_event_at,
+    )
+
+
+def _broken_rows(fills: Sequence[FillRow], now_millis: int) -> list[tuple[FillRow, str]]:
+    return [(row, rule) for row in fills if (rule := broken_row_rule(row, now_millis)) is not None]
+
+
+def _reject_row(raw: Raw, row: FillRow, rule: str) -> Reject:
+    # The row as read, in the venue's own names: the other rows of its block were accepted.
+    return reject(raw, rule=rule, detail=f"fill {row[1].tid} of {row[1].asset}", payload=_encode(row))
+
+
+def _reject_event(raw: Raw, event: Event, rule: str) -> Reject:
+    return reject(raw, rule=rule, detail=type(event).__name__, payload=to_json(event))

@@ -1,0 +1,94 @@
+"""The one place that reads the environment: code defaults, then kamiyo.toml, then KAMIYO_* variables."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from kamiyo.core.errors import InvalidSettings
+from kamiyo.kit.secret import Secret
+
+DEFAULT_HOME = "~/.local/share/kamiyo"
+_PREFIX = "KAMIYO_"
+_SOURCES_PREFIX = "KAMIYO__SOURCES__"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. Each field is ``KAMIYO_<NAME>`` in the environment."""
+
+    home: str = DEFAULT_HOME
+    database_url: Secret | None = None
+    redis_url: Secret | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    log_json: bool = False
+    database_pool_size: int = 8
+    sources: dict[str, dict[str, object]] = {}
+
+    @property
+    def home_path(self) -> Path:
+        """Where embedded engines keep their data."""
+        return Path(self.home).expanduser()
+
+
+DESCRIPTIONS = {
+    "home": "directory of the embedded engines' data",
+    "database_url": "external PostgreSQL (15 or later); unset: an embedded PostgreSQL is started",
+    "redis_url": "external Redis or Valkey; unset: an embedded Valkey is started",
+    "host": "address the API listens on; only loopback addresses are allowed while there are no API keys",
+    "port": "port the API listens on",
+    "log_json": "log JSON lines instead of text",
+    "database_pool_size": "connections to the database each process may use",
+    "sources": "a table for each source: [sources.NAME] in kamiyo.toml, or KAMIYO__SOURCES__NAME__KEY",
+}
+
+
+def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
+    """The settings in force; InvalidSettings names the first thing that is wrong and where it is set."""
+    table: dict[str, object] = {} if file is None else _read(file)
+    for name in (field for field in Settings.__struct_fields__ if field != "sources"):
+        value = environment.get(_PREFIX + name.upper())
+        if value:
+            table[name] = value
+    table["sources"] = _sources(environment, table.get("sources", {}))
+    try:
+        return msgspec.convert(table, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(
+            f"{error}; settings come from {file or 'no file'} and {_PREFIX}* variables"
+        ) from error
+
+
+def load_from_process(file: Path | None = None) -> Settings:
+    """The settings of this process: its environment, and ``file`` or ``./kamiyo.toml`` where there is one."""
+    default = Path("kamiyo.toml")
+    return load(os.environ, file or (default if default.exists() else None))
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(f"{file}: {error}") from error
+
+
+def _sources(environment: Mapping[str, str], table: object) -> dict[str, dict[str, object]]:
+    try:
+        sources = msgspec.convert(table, dict[str, dict[str, object]])
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"sources: {error}") from error
+    for variable, value in environment.items():
+        name, separator, key = variable.removeprefix(_SOURCES_PREFIX).partition("__")
+        if variable.startswith(_SOURCES_PREFIX) and separator:
+            sources.setdefault(name.lower(), {})[key.lower()] = value
+    return sources
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise TypeError(f"cannot be set: {kind.__name__}")
