@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -176,6 +176,7 @@ def _size(item: Raw | Gap) -> int:
 
 def _first_cause(error: Exception) -> Exception:
     """The error itself, out of the groups that task groups wrap it in."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    cause: BaseException = error
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
+    return cause if isinstance(cause, Exception) else error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from kamiyo.core.codec import to_json
@@ -12,10 +12,12 @@ from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch, Event, Written
 from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.core.time import Clock
+from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources
 from kamiyo.storage.exploits import store_exploit, store_honest_case
 from kamiyo.storage.fills import store_fills
-from kamiyo.storage.partitions import Month, ensure_months, month_of
+from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
 from kamiyo.storage.pool import Connection, Pool, translated
 
 _WRITE_ACCOUNT_LIQUIDATION = """
@@ -34,14 +36,16 @@ E = TypeVar("E")
 class PostgresJournal:
     """The journal in PostgreSQL. Safe to share between tasks; every write takes a connection of its own."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, clock: Clock | None = None) -> None:
         self._pool = pool
+        self._clock = clock or SystemClock()
         self._months: set[Month] = set()
+        self._outbox_day: date | None = None
 
     async def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction; StorageUnavailable if that may work later."""
         async with translated(), self._pool.acquire() as connection:
-            await self._ensure_months(connection, batch.events)
+            await self._ensure_partitions(connection, batch.events)
             async with connection.transaction():
                 return await _write(connection, batch)
 
@@ -65,7 +69,12 @@ class PostgresJournal:
         async with translated(), self._pool.acquire() as connection:
             await sources.report_state(connection, source, state, detail)
 
-    async def _ensure_months(self, connection: Connection, events: Iterable[Event]) -> None:
+    async def _ensure_partitions(self, connection: Connection, events: Iterable[Event]) -> None:
+        # Housekeeping makes them ahead of need; this is for history, and for when nobody kept house.
+        today = self._clock.now().date()
+        if today != self._outbox_day:
+            await ensure_outbox_days(connection, today)
+            self._outbox_day = today
         moments: Iterable[datetime] = (e.timestamp for e in events if not isinstance(e, Exploit | HonestCase))
         missing = {month_of(moment) for moment in moments} - self._months
         if missing:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
 
+import asyncpg
 import msgspec
 
 from kamiyo.core.errors import CursorExpired
@@ -17,9 +20,17 @@ _MAX_CURSOR_TEXT = 50
 _RELAY_LOCK = 7_264_103
 
 _INSERT = "INSERT INTO outbox (channel, message_count, messages) VALUES ($1, $2, $3)"
+# What differs after a restore or a fail-over: the cluster, its timeline (of the log position, because the
+# control file learns of a promotion only at the next checkpoint), and the table a dump was restored into.
 _SERVER = """
 SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
-       (SELECT timeline_id FROM pg_control_checkpoint()) || '/' || current_database()
+       left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
+       current_database() || '/' || 'relay'::regclass::oid::text
+"""
+# A relay whose machine vanished must not hold the lease until TCP's two hours are over.
+_KEEPALIVE = """
+SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+       set_config('tcp_keepalives_count', '3', false)
 """
 _RELAY = "SELECT epoch, server, next_position, last_xid::text AS last_xid, last_id FROM relay FOR UPDATE"
 _NEW_EPOCH = """
@@ -38,17 +49,21 @@ INSERT INTO stream_positions (epoch, first_position, message_count, day, outbox_
 SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::date[], $5::bigint[])
 """
 _ADVANCE = "UPDATE relay SET next_position = $1, last_xid = $2::text::xid8, last_id = $3"
+# From the packet that holds the position, found by the key: a week of packets is never scanned.
 _AFTER = """
 SELECT p.first_position, p.message_count, o.channel, o.messages
-FROM stream_positions p JOIN outbox o ON o.day = p.day AND o.id = p.outbox_id
+FROM stream_positions p LEFT JOIN outbox o ON o.day = p.day AND o.id = p.outbox_id
 WHERE p.epoch = $1 AND p.first_position + p.message_count > $2
+  AND p.first_position >= coalesce(
+      (SELECT max(b.first_position) FROM stream_positions b WHERE b.epoch = $1 AND b.first_position <= $2), $2)
 ORDER BY p.first_position LIMIT $3
 """
-_BOUNDS = """
-SELECT r.epoch, r.next_position,
+_STATE = """
+SELECT r.epoch, r.next_position, r.last_xid::text AS relayed_xid, r.last_id AS relayed_id,
+       coalesce(w.xid, r.last_xid)::text AS written_xid, coalesce(w.id, r.last_id) AS written_id,
        coalesce((SELECT min(first_position) FROM stream_positions p WHERE p.epoch = r.epoch),
                 r.next_position) AS oldest
-FROM relay r
+FROM relay r LEFT JOIN LATERAL (SELECT xid, id FROM outbox ORDER BY xid DESC, id DESC LIMIT 1) w ON true
 """
 
 
@@ -70,7 +85,52 @@ class Packet(msgspec.Struct, frozen=True):
     messages: tuple[bytes, ...]
 
 
+class StreamState(msgspec.Struct, frozen=True):
+    """Where the stream stands: its numbered positions, and how far the relay is behind what is committed.
+
+    ``relayed`` and ``written`` are places in the outbox: what was numbered last, and what was committed last.
+    """
+
+    epoch: str
+    oldest: int
+    newest: int
+    relayed: tuple[int, int]
+    written: tuple[int, int]
+
+
+class WakeUps:
+    """Notifications of one channel, as a reason to look again; one lost is no harm, the wait is bounded."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def wake(self, *_details: object) -> None:
+        """Let whoever waits look again."""
+        self._woken.set()
+
+    async def wait(self, longest: timedelta) -> None:
+        """Return once woken since the last wait, or after the longest wait."""
+        try:
+            async with asyncio.timeout(longest.total_seconds()):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@asynccontextmanager
+async def listen(
+    connection: asyncpg.Connection[asyncpg.Record], channel: str
+) -> AsyncGenerator[WakeUps]:
+    """Be woken by a channel, and by the loss of the connection; the connection is yours for as long."""
+    wake_ups = WakeUps()
+    async with translated():
+        await connection.add_listener(channel, wake_ups.wake)
+    connection.add_termination_listener(wake_ups.wake)
+    yield wake_ups
 
 
 async def publish(connection: Connection, channel: str, messages: Sequence[bytes]) -> None:
@@ -85,6 +145,7 @@ async def publish(connection: Connection, channel: str, messages: Sequence[bytes
 async def acquire_relay_lease(connection: Connection) -> bool:
     """Become the one relay for as long as this connection lives; False while another is."""
     async with translated():
+        await connection.execute(_KEEPALIVE)
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK))
 
 
@@ -133,32 +194,52 @@ async def number_next(connection: Connection) -> int:
 
 
 async def read_after(connection: Connection, cursor: StreamCursor, *, limit: int = 100) -> list[Packet]:
-    """The numbered packets after a cursor, oldest first, without messages the cursor is past."""
+    """The numbered packets after a cursor, oldest first, without messages the cursor is past.
+
+    CursorExpired if the next one is no longer here: nothing is ever skipped in silence.
+    """
     async with translated():
         found = await connection.fetch(_AFTER, cursor.epoch, cursor.position + 1, limit)
     packets: list[Packet] = []
+    after = cursor.position
     for row in found:
+        skipped = max(0, after + 1 - row["first_position"])
+        if row["messages"] is None or row["first_position"] + skipped != after + 1:
+            raise CursorExpired(f"position {after + 1} is no longer kept")
         messages = [bytes(raw) for raw in _raws.decode(row["messages"])]
-        skipped = max(0, cursor.position + 1 - row["first_position"])
-        packets.append(Packet(row["first_position"] + skipped, row["channel"], tuple(messages[skipped:])))
+        packets.append(Packet(after + 1, row["channel"], tuple(messages[skipped:])))
+        after = row["first_position"] + row["message_count"] - 1
     return packets
+
+
+async def read_state(connection: Connection) -> StreamState | None:
+    """Where the stream stands now, or None before the relay has ever run."""
+    async with translated():
+        row = await connection.fetchrow(_STATE)
+    if row is None:
+        return None
+    return StreamState(
+        epoch=row["epoch"],
+        oldest=row["oldest"],
+        newest=row["next_position"] - 1,
+        relayed=(int(row["relayed_xid"]), row["relayed_id"]),
+        written=max((int(row[f"{what}_xid"]), int(row[f"{what}_id"])) for what in ("relayed", "written")),
+    )
 
 
 async def newest_cursor(connection: Connection) -> StreamCursor | None:
     """Where the stream stands now, or None before the relay has ever run."""
-    async with translated():
-        row = await connection.fetchrow(_BOUNDS)
-    return None if row is None else StreamCursor(row["epoch"], row["next_position"] - 1)
+    state = await read_state(connection)
+    return None if state is None else StreamCursor(state.epoch, state.newest)
 
 
 async def check_cursor(connection: Connection, cursor: StreamCursor) -> None:
     """CursorExpired unless everything after the cursor is still here."""
-    async with translated():
-        row = await connection.fetchrow(_BOUNDS)
-    if row is None or row["epoch"] != cursor.epoch:
+    state = await read_state(connection)
+    if state is None or state.epoch != cursor.epoch:
         raise CursorExpired("the stream was restarted since: begin without a cursor and read the lists again")
-    if not row["oldest"] - 1 <= cursor.position < row["next_position"]:
-        raise CursorExpired(f"the stream holds positions {row['oldest']} to {row['next_position'] - 1}")
+    if not state.oldest - 1 <= cursor.position <= state.newest:
+        raise CursorExpired(f"the stream holds positions {state.oldest} to {state.newest}")
 
 
 def parse_cursor(text: str) -> StreamCursor:

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import msgspec
 
+from kamiyo.core.codec import to_json
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch
 from kamiyo.core.sources import SourceDescription, SourceState, SourceStatus
+from kamiyo.storage import outbox
 from kamiyo.storage.pool import Connection, translated
 
 _REGISTER = """
@@ -22,7 +24,9 @@ _REPORT = """
 UPDATE sources SET state = $2, detail = $3,
     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE now() END
 WHERE name = $1 AND (state, detail) IS DISTINCT FROM ($2, $3)
+RETURNING name, state, detail, state_changed_at
 """
+_LOCK_SOURCE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _ADVANCE = """
 UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, newest_block),
     heard_at = greatest($4, heard_at), last_fetch = now(), last_event_at = greatest($5, last_event_at)
@@ -44,9 +48,13 @@ async def register(connection: Connection, description: SourceDescription) -> bo
 
 
 async def report_state(connection: Connection, source: SourceName, state: SourceState, detail: str) -> None:
-    """Keep what the ingesting process knows of a source's state."""
-    async with translated():
-        await connection.execute(_REPORT, source, state, detail)
+    """Keep what the ingesting process knows of a source's state, and tell subscribers what is new of it."""
+    async with translated(), connection.transaction():
+        # Before the transaction gets its id, so that the stream tells the states in the order they were kept.
+        await connection.execute(_LOCK_SOURCE, f"sources/{source}")
+        changed = await connection.fetchrow(_REPORT, source, state, detail)
+        if changed is not None:
+            await outbox.publish(connection, "sources", [to_json(dict(changed))])
 
 
 async def advance(connection: Connection, batch: Batch) -> None:

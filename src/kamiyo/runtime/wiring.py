@@ -1,0 +1,41 @@
+"""The composition root: the only place that knows both the ports and who implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from kamiyo import aggregators
+from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, BaseAggregator, Toolbox
+from kamiyo.core.errors import InvalidSettings
+from kamiyo.kit.plugins import discover
+from kamiyo.runtime.settings import Settings
+
+_SHARED = frozenset({"base", "social"})
+
+
+def known_aggregators() -> Mapping[str, AggregatorSpec[Any]]:
+    """Every aggregator shipped, by name."""
+    kind = cast("type[AggregatorSpec[Any]]", AggregatorSpec)
+    return discover(aggregators, "AGGREGATOR", kind, shared=_SHARED)
+
+
+def build_aggregators(settings: Settings, tools: Toolbox) -> list[BaseAggregator]:
+    """Every aggregator with its own settings; InvalidSettings for a table no source or key answers to."""
+    known = known_aggregators()
+    unknown = sorted(set(settings.sources) - set(known))
+    if unknown:
+        raise InvalidSettings(f"no source is named {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return [
+        spec.build(_table(name, spec.settings, settings.sources.get(name, {})), tools)
+        for name, spec in known.items()
+    ]
+
+
+def _table(name: str, kind: type[AggregatorSettings], table: Mapping[str, object]) -> AggregatorSettings:
+    try:
+        return msgspec.convert(dict(table), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"sources.{name}: {error}") from error
