@@ -1,0 +1,346 @@
+"""Facts for tests: one valid example of each kind, and the same with what a test cares about changed."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from kamiyo.core.events import (
+    AccountLiquidation,
+    Fill,
+    FillRole,
+    Gap,
+    LedgerMovement,
+    LiquidatedFill,
+    LiquidationMethod,
+    MarginMode,
+    NamedLiquidation,
+    Side,
+)
+from kamiyo.core.exploits import (
+    CaseKind,
+    Confidence,
+    Exploit,
+    ExploitStatus,
+    HonestCase,
+    Report,
+    TimelineEntry,
+    exploit_id,
+)
+from kamiyo.core.ids import Address, Asset, Chain, SourceName, TransactionHash
+from kamiyo.core.liquidations import Liquidation, fold, liquidation_id, observe
+from kamiyo.core.margin import Direction
+from kamiyo.core.money import Price, Size, Usd
+from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
+from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceState, SourceStatus, SourceType
+
+CHAIN = Chain("hyperliquid")
+NODE = SourceName("hyperliquid_node")
+API = SourceName("hyperliquid_api")
+ARCHIVE = SourceName("hyperliquid_archive")
+
+VICTIM = Address("0x" + "1" * 40)
+MAKER = Address("0x" + "2" * 40)
+VAULT = Address("0x" + "3" * 40)
+OTHER_VICTIM = Address("0x" + "4" * 40)
+
+HASH = TransactionHash("0x" + "ab" * 32)
+OTHER_HASH = TransactionHash("0x" + "cd" * 32)
+ZERO_HASH = "0x" + "00" * 32
+
+MILLIS = 1_760_130_960_250
+NOW = datetime(2025, 10, 10, 21, 16, 0, 250_000, tzinfo=UTC)
+
+_NAMED = NamedLiquidation(liquidated_user=VICTIM, mark_price="3000.5", method="market")
+_FILL = Fill(
+    asset="ETH",
+    price="3000.0",
+    size="2.0",
+    side=Side.SELL,
+    time=MILLIS,
+    direction_text="Close Long",
+    hash=HASH,
+    crossed=True,
+    tid=101,
+    start_position="2.0",
+    closed_pnl="-150.5",
+    fee="2.7",
+)
+_LIQUIDATED_FILL = LiquidatedFill(
+    source=NODE,
+    chain=CHAIN,
+    asset=Asset("ETH"),
+    user=VICTIM,
+    side=Direction.LONG,
+    method=LiquidationMethod.MARKET,
+    price=Price(Decimal("3000.0")),
+    size=Size(Decimal("2.0")),
+    mark_price=Price(Decimal("3000.5")),
+    timestamp=NOW,
+    hash=HASH,
+    tid=101,
+    role=FillRole.VICTIM,
+    liquidated_user=VICTIM,
+    direction_text="Close Long",
+    closed_pnl=Usd(Decimal("-150.5")),
+    fee=Usd(Decimal("2.7")),
+    position_size_before=Size(Decimal("2.0")),
+)
+_ACCOUNT_LIQUIDATION = AccountLiquidation(
+    source=NODE,
+    chain=CHAIN,
+    user=VICTIM,
+    timestamp=NOW,
+    hash=HASH,
+    amount_usd=Usd(Decimal(6000)),
+    account_value=Usd(Decimal("58.5")),
+    margin_mode=MarginMode.CROSS,
+    positions=((Asset("ETH"), "2.0"),),
+)
+_LEDGER_MOVEMENT = LedgerMovement(
+    source=NODE,
+    chain=CHAIN,
+    users=(VICTIM,),
+    type="deposit",
+    timestamp=NOW,
+    hash=HASH,
+    delta=b'{"type":"deposit","usdc":"100.0"}',
+)
+_GAP = Gap(
+    source=NODE, scale="block", scope="", first=100, after_last=110, reason="block_missing", detected_at=NOW
+)
+_REPORT = Report(
+    report_id="catalogue:1",
+    source=SourceName("catalogue"),
+    source_url="https://example.org/report",
+    title="A vault was drained",
+    grade="primary",
+)
+_EXPLOIT = Exploit(
+    tx_hash=exploit_id("a-vault-was-drained"),
+    name="A vault was drained",
+    kind=CaseKind.INCIDENT,
+    chain="hyperliquid",
+    protocol="hyperliquid",
+    amount_usd=Usd(Decimal(1_000_000)),
+    amount_usd_low=Usd(Decimal(900_000)),
+    amount_usd_high=Usd(Decimal(1_100_000)),
+    amount_note="",
+    timestamp=NOW,
+    ended_at=None,
+    timestamp_precision="minute",
+    source=SourceName("catalogue"),
+    source_url="https://example.org/report",
+    category="price_manipulation",
+    description="A position was built in a thin market and handed to the vault.",
+    recovery_status="none",
+    status=ExploitStatus.CONFIRMED,
+    confidence=Confidence.HIGH,
+    assets=("ETH",),
+    addresses=(VICTIM,),
+    aliases=(),
+    timeline=(TimelineEntry(timestamp=NOW, precision="minute", event="The vault takes the position"),),
+    conflicts=(),
+    reports=(_REPORT,),
+)
+_HONEST_CASE = HonestCase(
+    case_id="honest-1",
+    name="A large trader closed a large position",
+    chain="hyperliquid",
+    protocol="hyperliquid",
+    timestamp=NOW,
+    ended_at=None,
+    timestamp_precision="minute",
+    category="large_trade",
+    description="Alarming, and honest.",
+    assets=("ETH",),
+    confidence=Confidence.HIGH,
+    reports=(_REPORT,),
+)
+_SOURCE_DESCRIPTION = SourceDescription(
+    name=NODE,
+    type=SourceType.STREAM,
+    url="file:///var/node",
+    priority=10,
+    label=CoverageLabel.COMPLETE,
+    silence_limit=timedelta(seconds=60),
+    lag_limit=timedelta(seconds=30),
+)
+_SOURCE_STATUS = SourceStatus(
+    name=NODE,
+    type=SourceType.STREAM,
+    url="file:///var/node",
+    priority=10,
+    active=True,
+    label=CoverageLabel.COMPLETE,
+    silence_limit=timedelta(seconds=60),
+    lag_limit=timedelta(seconds=30),
+    state=SourceState.LIVE,
+    detail="",
+    heard_at=NOW,
+    last_fetch=NOW,
+    last_event_at=NOW,
+    state_changed_at=NOW,
+)
+_SPAN = Span(scope="hourly/20251010/21#1", start=0, end=512)
+_RAW = Raw(source=NODE, stream="node_fills_by_block", payload=b"{}", received_at=NOW)
+_REJECT = Reject(
+    source=NODE,
+    stream="node_fills_by_block",
+    rule="not_a_number",
+    detail="not a plain decimal number: 'x'",
+    payload=b"{}",
+    received_at=NOW,
+)
+
+
+def a_named_liquidation(**changes: Any) -> NamedLiquidation:
+    """What a fill says of the liquidation it was part of: ``VICTIM``'s, into the book."""
+    return msgspec.structs.replace(_NAMED, **changes)
+
+
+def a_fill(**changes: Any) -> Fill:
+    """An ordinary fill: the closing of a long of 2 ETH."""
+    return msgspec.structs.replace(_FILL, **changes)
+
+
+def a_victim_row(**changes: Any) -> Fill:
+    """The row of ``VICTIM``, whose long was closed into the book."""
+    return a_fill(**{"liquidation": _NAMED} | changes)
+
+
+def a_maker_row(**changes: Any) -> Fill:
+    """The row of ``MAKER``, who bought from ``VICTIM``."""
+    mirror: dict[str, Any] = {
+        "side": Side.BUY,
+        "direction_text": "Open Long",
+        "crossed": False,
+        "start_position": "0.0",
+        "closed_pnl": "0.0",
+        "fee": "0.3",
+        "liquidation": _NAMED,
+    }
+    return a_fill(**mirror | changes)
+
+
+def a_liquidated_fill(**changes: Any) -> LiquidatedFill:
+    """The fact in the victim's row, seen by the node."""
+    return msgspec.structs.replace(_LIQUIDATED_FILL, **changes)
+
+
+def a_counterparty_fill(**changes: Any) -> LiquidatedFill:
+    """The same fact in the maker's row, which knows less."""
+    mirror: dict[str, Any] = {
+        "role": FillRole.COUNTERPARTY,
+        "direction_text": "Open Long",
+        "closed_pnl": None,
+        "fee": None,
+        "position_size_before": None,
+    }
+    return a_liquidated_fill(**mirror | changes)
+
+
+def a_liquidation(*fills: LiquidatedFill) -> Liquidation:
+    """What these fills (each once, of one identity) fold to; without any, ``a_liquidated_fill()``."""
+    seen = fills or (_LIQUIDATED_FILL,)
+    return fold(liquidation_id(seen[0]), [observe(fill) for fill in seen])
+
+
+def an_account_liquidation(**changes: Any) -> AccountLiquidation:
+    """The ledger's note of ``VICTIM``'s liquidation."""
+    return msgspec.structs.replace(_ACCOUNT_LIQUIDATION, **changes)
+
+
+def a_ledger_movement(**changes: Any) -> LedgerMovement:
+    """A deposit of 100 USDC by ``VICTIM``."""
+    return msgspec.structs.replace(_LEDGER_MOVEMENT, **changes)
+
+
+def a_gap(**changes: Any) -> Gap:
+    """Ten blocks the node's files do not hold."""
+    return msgspec.structs.replace(_GAP, **changes)
+
+
+def a_report(**changes: Any) -> Report:
+    """One report of ``an_exploit``."""
+    return msgspec.structs.replace(_REPORT, **changes)
+
+
+def an_exploit(**changes: Any) -> Exploit:
+    """A confirmed case with one report."""
+    return msgspec.structs.replace(_EXPLOIT, **changes)
+
+
+def an_honest_case(**changes: Any) -> HonestCase:
+    """An alarming and honest event."""
+    return msgspec.structs.replace(_HONEST_CASE, **changes)
+
+
+def a_source_description(**changes: Any) -> SourceDescription:
+    """The node, silent for a minute and late for half a minute at most."""
+    return msgspec.structs.replace(_SOURCE_DESCRIPTION, **changes)
+
+
+def a_source_status(**changes: Any) -> SourceStatus:
+    """The node, heard at ``NOW`` with an event of ``NOW``."""
+    return msgspec.structs.replace(_SOURCE_STATUS, **changes)
+
+
+def a_span(**changes: Any) -> Span:
+    """The first 512 bytes of a node file."""
+    return msgspec.structs.replace(_SPAN, **changes)
+
+
+def a_raw(**changes: Any) -> Raw:
+    """A payload as it arrived."""
+    return msgspec.structs.replace(_RAW, **changes)
+
+
+def a_reject(**changes: Any) -> Reject:
+    """A payload refused for its number."""
+    return msgspec.structs.replace(_REJECT, **changes)
+
+
+def a_tally(**changes: Any) -> Tally:
+    """What ``a_span`` held: nothing."""
+    return msgspec.structs.replace(Tally(span=_SPAN, counts={}), **changes)
+
+
+def a_batch(**changes: Any) -> Batch:
+    """What one transaction stores: the one event of ``a_liquidated_fill``."""
+    return msgspec.structs.replace(Batch(source=NODE, events=(_LIQUIDATED_FILL,)), **changes)
+
+
+def fill_json(**changes: Any) -> dict[str, Any]:
+    """A fill in the venue's words and, as there, with numbers in text; None removes a field."""
+    fields: dict[str, Any] = {
+        "coin": "ETH",
+        "px": "3000.0",
+        "sz": "2.0",
+        "side": "A",
+        "time": MILLIS,
+        "startPosition": "2.0",
+        "dir": "Close Long",
+        "closedPnl": "-150.5",
+        "hash": HASH,
+        "oid": 7001,
+        "crossed": True,
+        "fee": "2.7",
+        "tid": 101,
+        "feeToken": "USDC",
+        "liquidation": {"liquidatedUser": VICTIM, "markPx": "3000.5", "method": "market"},
+    }
+    return {name: value for name, value in (fields | changes).items() if value is not None}
+
+
+def block_line(*rows: tuple[str, dict[str, Any]], number: int = 758_800_641) -> bytes:
+    """A line of ``node_fills_by_block`` with these rows, without its line end."""
+    return msgspec.json.encode(
+        {
+            "local_time": "2025-10-10T21:16:00.700000001",
+            "block_time": "2025-10-10T21:16:00.250123456",
+            "block_number": number,
+            "events": rows,
+        }
+    )
