@@ -1,6 +1,7 @@
 """Checks the rules of this project that no general linter knows; CONTRIBUTING.md argues for them."""
 
 import ast
+import functools
 import io
 import re
 import statistics
@@ -100,6 +101,7 @@ def too_long(module: Module) -> Iterator[Finding]:
             yield Finding(module.path, function.lineno, "function-size", message)
 
 
+@functools.cache
 def code_lines(module: Module) -> frozenset[int]:
     """Lines that hold code: neither blank, nor comment, nor docstring."""
     documented = {line for text in docstrings(module.tree) for line in spanned(text)}

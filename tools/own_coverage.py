@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,7 @@ class Shortfall:
         return "\n".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Where the product and its unit tests are, and which packages are held to which floor."""
 
@@ -74,7 +75,9 @@ class Layout:
     def source(self) -> Path:
         return self.root / "src" / self.package
 
+    @cached_property
     def modules(self) -> list[Path]:
+        """List the modules once, so that one that appears during the run is judged in the next."""
         found = (file for name in self.floors for file in sorted((self.source / name).rglob("*.py")))
         return [file.relative_to(self.source) for file in found]
 
@@ -125,7 +128,7 @@ def _record(layout: Layout, file: Path, arguments: Sequence[str]) -> int:
     measuring.start()
     try:
         bookkeeper.switch(IMPORT)
-        for module in layout.modules():
+        for module in layout.modules:
             importlib.import_module(_dotted(layout, module))
         bookkeeper.switch(ELSEWHERE)
         return int(pytest.main(list(arguments), plugins=[bookkeeper]))
@@ -146,13 +149,11 @@ def judge(layout: Layout, recorded: Path) -> list[Shortfall]:
     everything.read()
     own = coverage.CoverageData(str(kept))
     own.add_arcs(
-        {str(layout.source / module): own_arcs(layout, module, everything) for module in layout.modules()}
+        {str(layout.source / module): own_arcs(layout, module, everything) for module in layout.modules}
     )
     own.write()
     files = _report(layout, kept)
-    shortfalls = [
-        shortfall(layout, module, files[str(layout.source / module)]) for module in layout.modules()
-    ]
+    shortfalls = [shortfall(layout, module, files[str(layout.source / module)]) for module in layout.modules]
     return [found for found in shortfalls if found is not None]
 
 
@@ -207,7 +208,7 @@ def report(layout: Layout, shortfalls: Iterable[Shortfall]) -> int:
     count = 0
     for count, found in enumerate(shortfalls, start=1):  # noqa: B007  (the last number is wanted)
         print(found)
-    judged = len(layout.modules())
+    judged = len(layout.modules)
     print(f"{judged - count} of {judged} modules are covered by their own test file")
     return count
 
