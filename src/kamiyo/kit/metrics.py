@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# --- ingest -----------------------------------------------------------------------------------------------
 
 INGESTED = Counter(
     "kamiyo_ingested_total", "What payloads held, by source and kind of thing counted.", ["source", "kind"]
@@ -17,3 +21,64 @@ CHANGED_LIQUIDATIONS = Counter(
 SOURCE_LAG = Gauge(
     "kamiyo_source_lag_seconds", "Newest payload's hearing minus the venue's own time in it.", ["source"]
 )
+
+# --- what the database knows, read when it is scraped -----------------------------------------------------
+
+HOUSEKEEPING_DONE = Gauge("kamiyo_housekeeping_done_timestamp_seconds", "When housekeeping last finished.")
+DATABASE_UP = Gauge("kamiyo_database_up", "1 if the database answered this scrape, else 0.")
+SOURCE_UP = Gauge(
+    "kamiyo_source_up",
+    "1 while a source is live or a catalogue is loaded, else 0; absent while the database does not answer.",
+    ["source"],
+)
+SOURCE_AGE = Gauge(
+    "kamiyo_source_age_seconds", "Time since a source last proved alive; absent if it never did.", ["source"]
+)
+
+# --- HTTP -------------------------------------------------------------------------------------------------
+
+HTTP_REQUESTS = Counter(
+    "kamiyo_http_requests_total",
+    "Answered requests, by the path as its route declares it.",
+    ["route", "method", "status"],
+)
+HTTP_REQUEST_SECONDS = Histogram(
+    "kamiyo_http_request_seconds",
+    "Time to the end of an answer, by the path as its route declares it.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+# --- cache ------------------------------------------------------------------------------------------------
+
+CACHE_REQUESTS = Counter(
+    "kamiyo_cache_requests_total",
+    "Look-ups of answers: level process or shared; outcome hit, miss, error, or skipped after an error.",
+    ["level", "outcome"],
+)
+
+# --- live stream ------------------------------------------------------------------------------------------
+
+STREAM_RELAY_LEADING = Gauge(
+    "kamiyo_stream_relay_leading", "1 while this process numbers the stream, else 0."
+)
+STREAM_RELAY_LAG = Gauge(
+    "kamiyo_stream_relay_lag_seconds",
+    "How long committed messages have waited for an older transaction to end; 0 if none waits.",
+)
+STREAM_NUMBERED = Counter("kamiyo_stream_numbered_total", "Messages given a position by this process.")
+STREAM_CONNECTIONS = Gauge("kamiyo_stream_connections", "Open connections to the live stream.")
+STREAM_FRAMES = Counter("kamiyo_stream_frames_total", "Frames of messages sent to subscribers.")
+STREAM_DELIVERED = Counter(
+    "kamiyo_stream_delivered_total", "Messages sent to subscribers, each counted per subscriber."
+)
+STREAM_CLOSED = Counter(
+    "kamiyo_stream_closed_total",
+    "Connections this server ended, by reason.",
+    ["reason"],
+)
+
+
+def exposition() -> bytes:
+    """Everything measured, in the text format Prometheus reads."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,1 @@
+"""Redis: the only package that speaks it, for what may be lost."""
