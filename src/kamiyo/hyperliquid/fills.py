@@ -7,8 +7,9 @@ rows of both sides; ``dir`` alone finds about 0.03 % of them. Everything here is
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import (
@@ -36,9 +37,12 @@ _TAKEN_OVER = {
 _CLOSING = {"Close Long": Direction.LONG, "Close Short": Direction.SHORT}
 _MARKER = b'"liquidatedUser"'
 
+_NODE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?", re.ASCII)
+
 # The venue opened in 2023; the last moment is where datetime still has room for any time zone.
-_FIRST_MILLIS = 1_672_531_200_000
-_LAST_MILLIS = 253_402_214_400_000
+FIRST_MILLIS = 1_672_531_200_000
+LAST_MILLIS = 253_402_214_400_000
+_FIRST_MOMENT, _LAST_MOMENT = from_millis(FIRST_MILLIS), from_millis(LAST_MILLIS)
 
 
 class FillClass(enum.StrEnum):
@@ -87,6 +91,8 @@ def liquidated_fill(
     named = fill.liquidation
     if named is None or kind in {FillClass.ORDINARY, FillClass.ADL_UNDERWATER}:
         raise MalformedPayload(f"{kind} is no liquidated fill", rule="not_a_liquidation")
+    if not fill.direction_text.isprintable():  # PostgreSQL keeps no NUL, and a terminal obeys an escape
+        raise MalformedPayload(f"unprintable dir {fill.direction_text[:64]!r}", rule="unknown_fill_direction")
     row_user = parse_address(user)
     liquidated_user = parse_address(named.liquidated_user)
     victim = kind in {FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DELEVERAGED}
@@ -129,13 +135,15 @@ def lines_with_liquidations(buffer: bytes) -> Iterator[bytes]:
 
 def parse_node_time(text: str) -> datetime:
     """A node file's time: ISO with up to nanoseconds and no zone, in UTC. Cut to microseconds."""
-    whole, _dot, fraction = text.rstrip("Z").partition(".")
+    if _NODE_TIME.fullmatch(text) is None:  # fromisoformat() would also take week dates and other zones
+        raise MalformedPayload(f"not a node time: {text[:64]!r}", rule="not_a_time")
     try:
-        moment = datetime.fromisoformat(whole)
-        micros = int(fraction[:6].ljust(6, "0")) if fraction else 0
-        return moment.replace(microsecond=micros, tzinfo=UTC)
+        moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
     except ValueError as error:
         raise MalformedPayload(f"not a node time: {text[:64]!r}", rule="not_a_time") from error
+    if not _FIRST_MOMENT <= moment < _LAST_MOMENT:
+        raise MalformedPayload(f"time out of range: {text}", rule="time_out_of_range")
+    return moment
 
 
 _METHODS = {
@@ -177,6 +185,6 @@ def _margin_mode(fill: Fill) -> MarginMode | None:
 
 
 def _moment(millis: int) -> datetime:
-    if not _FIRST_MILLIS <= millis < _LAST_MILLIS:
+    if not FIRST_MILLIS <= millis < LAST_MILLIS:
         raise MalformedPayload(f"time out of range: {millis}", rule="time_out_of_range")
     return from_millis(millis)
