@@ -18,9 +18,8 @@ from kamiyo.core.ports import Journal, Raw
 from kamiyo.core.sources import SourceState, SourceType
 from kamiyo.core.time import Clock
 from kamiyo.kit.supervision import supervise
-from kamiyo.processing.pipeline import Pipeline
+from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Pipeline
 
-MAX_BATCH_PAYLOADS = 500
 MAX_BATCH_BYTES = 16 << 20
 MAX_QUEUED_PAYLOADS = 1_000
 _LOOK_AGAIN = timedelta(seconds=2)
@@ -122,8 +121,8 @@ class SupervisedSource:
         pipeline = Pipeline(self._aggregator, self._journal, self._clock, newest_block=newest_block)
         while (first := await queue.get()) is not None:
             batch, ended = _collect(first, queue)
-            outcome = await pipeline.run(batch)
-            if outcome.batch.heard_at is not None and self._is_live_source:
+            outcomes = await pipeline.run(batch)
+            if self._is_live_source and any(each.batch.heard_at is not None for each in outcomes):
                 await self._enter(SourceState.LIVE, "")
             if ended:
                 return

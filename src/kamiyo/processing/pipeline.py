@@ -19,6 +19,8 @@ from kamiyo.processing.deduplicator import Deduplicator
 from kamiyo.processing.normalizer import normalize, reject
 from kamiyo.processing.validator import validate
 
+MAX_BATCH_PAYLOADS = 500
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -61,8 +63,10 @@ class Pipeline:
         self._deduplicator = deduplicator or Deduplicator()
         self._continuity = Continuity(aggregator.name, newest_block)
 
-    async def run(self, items: Sequence[Raw | Gap]) -> Outcome:
-        """Store what these payloads say; StorageUnavailable leaves everything as it was before.
+    async def run(self, items: Sequence[Raw | Gap]) -> list[Outcome]:
+        """Store what these payloads say, as a rule in one transaction: one outcome for each there was.
+
+        StorageUnavailable leaves everything as it was before.
 
         A batch the database refuses for good is stored payload by payload, and the one it refuses
         becomes a reject: one poisonous payload never stops the stream.
@@ -73,16 +77,15 @@ class Pipeline:
         except StorageRefused as error:
             self._undo()
             if len(items) == 1:
-                return await self._store_refusal(items[0], error)
-            outcomes = [await self.run([item]) for item in items]
-            return outcomes[-1]
+                return [await self._store_refusal(items[0], error)]
+            return [outcome for item in items for outcome in await self.run([item])]
         except BaseException:
             self._undo()
             raise
         self._deduplicator.remember_batch()
         self._continuity.batch_stored()
         _count(batch, counts, written)
-        return Outcome(batch, counts, written)
+        return [Outcome(batch, counts, written)]
 
     def _prepare(self, items: Sequence[Raw | Gap]) -> tuple[Batch, Counter[Counted]]:
         draft, now = _Draft(), self._clock.now()
