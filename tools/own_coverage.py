@@ -11,6 +11,7 @@ import importlib
 import sys
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,12 +103,23 @@ class _Bookkeeper:
             self._current = context
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, object, object]:
+        """Book the loading of a test file, its tables and constants, to that file."""
+        with self._booked_to(collector):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Book the test with its fixtures to the file it is in."""
-        path = item.path
+        with self._booked_to(item):
+            return (yield)
+
+    @contextmanager
+    def _booked_to(self, node: pytest.Item | pytest.Collector) -> Generator[None]:
+        path = node.path
         self.switch(path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else ELSEWHERE)
         try:
-            return (yield)
+            yield
         finally:
             self.switch(ELSEWHERE)
 

@@ -92,6 +92,19 @@ FILES = {
             assert [task.result() for task in tasks] == [1, 1, 1]
             assert two == 2
     """,
+    # covered by a constant and by a table of its own file
+    "src/sample/core/table.py": BRANCH,
+    "tests/unit/core/test_table.py": """
+        import pytest
+        from sample.core.table import pick
+
+        TWO = pick(False)
+
+        class TestTable:
+            @pytest.mark.parametrize("one", [pick(True)])
+            def test_pick(self, one):
+                assert one + 1 == TWO
+    """,
     # nothing in it can go wrong
     "src/sample/core/plain.py": "class Plain:\n    size: int = 1\n",
     "src/sample/core/__init__.py": '"""Core."""\n',
@@ -137,10 +150,10 @@ def report(tmp_path_factory) -> str:
 
 
 def test_only_what_a_modules_own_tests_execute_counts(report) -> None:
-    """Strangers' tests, fixtures, loading and imports cover nothing; own tests, fixtures and tasks do."""
+    """Strangers' tests, fixtures, loading and imports cover nothing; own tests, tables and fixtures do."""
     named = [line.partition(":")[0] for line in report.splitlines() if "wanted" in line]
     assert named == ["src/sample/core/half.py", "src/sample/core/stranger.py"]
-    assert "6 of 8 modules" in report
+    assert "7 of 9 modules" in report
 
 
 def test_what_is_missing_is_named(report) -> None:
