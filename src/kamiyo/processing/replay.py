@@ -11,7 +11,7 @@ import msgspec
 from kamiyo.core.ports import Counted, Raw
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Outcome, Pipeline
 
-Progress = Callable[[Raw], None]
+Progress = Callable[[int], None]
 
 
 class ReplayAccount(msgspec.Struct, kw_only=True):
@@ -42,12 +42,12 @@ async def replay(
     progress: Progress,
     batch_payloads: int = MAX_BATCH_PAYLOADS,
 ) -> ReplayAccount:
-    """Run every payload through the pipeline, in order, as fast as it goes."""
+    """Run every payload through the pipeline, in order; ``progress`` hears how many are done."""
     account = ReplayAccount()
     remaining = iter(raws)
     while batch := list(islice(remaining, batch_payloads)):
         for outcome in await pipeline.run(batch):
             account.add(outcome)
         account.payloads += len(batch)
-        progress(batch[-1])
+        progress(account.payloads)
     return account

@@ -1,0 +1,189 @@
+"""Run the roles of KAMIYO in this process: reading sources, serving answers, keeping house."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import ipaddress
+import signal
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from kamiyo import __version__
+from kamiyo.aggregators.base import Toolbox
+from kamiyo.api.app import build_app
+from kamiyo.api.state import ApiState
+from kamiyo.api.stream.hub import Hub
+from kamiyo.api.stream.relay import run_relay
+from kamiyo.api.stream.route import stream_route
+from kamiyo.cache.responses import open_cache
+from kamiyo.core.errors import InvalidSettings, StorageUnavailable
+from kamiyo.core.money import install_context
+from kamiyo.core.time import Clock
+from kamiyo.jobs.housekeeping import keep_house, keep_house_once
+from kamiyo.kit.clock import SystemClock
+from kamiyo.kit.supervision import supervise
+from kamiyo.kit.transport import open_session
+from kamiyo.processing.orchestrator import Orchestrator
+from kamiyo.runtime.embedded import RunningEngines
+from kamiyo.runtime.server import serve
+from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.wiring import build_aggregators
+from kamiyo.storage.journal import PostgresJournal
+from kamiyo.storage.leases import PostgresLeases
+from kamiyo.storage.migrate import migrate
+from kamiyo.storage.pool import Pool, connect, open_pool
+
+_RETRY = timedelta(seconds=1)
+_LOOK_AFTER_ENGINES = timedelta(seconds=2)
+_log = structlog.get_logger()
+
+
+class Role(enum.StrEnum):
+    """What a process can do. Any number of processes may share each role."""
+
+    INGEST = "ingest"
+    SERVE = "serve"
+    WORK = "work"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the roles of one process share."""
+
+    settings: Settings
+    database_url: str
+    redis_url: str
+    pool: Pool
+    clock: Clock
+
+
+def check_host(host: str) -> None:
+    """InvalidSettings unless the host is a loopback address: no API keys guard a public one yet."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidSettings(
+            f"refusing to listen on {host}: there are no API keys yet, so only loopback is allowed; "
+            "listen on 127.0.0.1 and use a tunnel"
+        )
+
+
+async def run(settings: Settings, engines: RunningEngines, roles: Collection[Role]) -> None:
+    """Run these roles until the process is told to stop."""
+    check_host(settings.host)
+    install_context()
+    clock, urls = SystemClock(), engines.engines
+    await _prepare_database(urls.database_url, clock)
+    async with AsyncExitStack() as resources:
+        pool = await resources.enter_async_context(
+            open_pool(urls.database_url, size=settings.database_pool_size)
+        )
+        await keep_house_once(pool, clock)
+        running = Running(settings, urls.database_url, urls.redis_url, pool, clock)
+        stopping = _stop_signal()
+        async with asyncio.TaskGroup() as tasks:
+            started = [tasks.create_task(_ROLES[role](running, stopping), name=role) for role in roles]
+            started.append(tasks.create_task(_look_after(engines, clock), name="engines"))
+            await stopping.wait()
+            _log.info("process_stopping")
+            if Role.SERVE in roles:
+                await started[list(roles).index(Role.SERVE)]  # lets open answers finish
+            for task in started:
+                task.cancel()
+
+
+async def _prepare_database(database_url: str, clock: Clock) -> None:
+    told = False
+    while True:
+        try:
+            async with connect(database_url) as connection:
+                for name in await migrate(connection):
+                    _log.info("migration_applied", migration=name)
+        except StorageUnavailable as error:
+            if not told:
+                _log.warning("database_unreachable", detail=str(error))
+            told = True
+            await clock.sleep(_RETRY)
+        else:
+            return
+
+
+async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
+    async with open_session() as session:
+        aggregators = build_aggregators(running.settings, Toolbox(clock=running.clock, session=session))
+        journal = PostgresJournal(running.pool, running.clock)
+        leases = PostgresLeases(running.database_url, running.clock)
+        await Orchestrator(aggregators, journal, leases, running.clock).run()
+
+
+async def _serve(running: Running, stopping: asyncio.Event) -> None:
+    async with open_cache(running.redis_url, running.clock) as cache:
+        hub = Hub(running.database_url, running.pool, running.clock)
+        state = ApiState(
+            pool=running.pool,
+            cache=cache,
+            clock=running.clock,
+            version=__version__,
+            started_at=running.clock.now(),
+        )
+        app = build_app(state, stream_routes=[stream_route(hub)])
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(_supervised("hub", hub.run, running.clock)),
+                tasks.create_task(
+                    _supervised(
+                        "relay", lambda: run_relay(running.database_url, running.clock), running.clock
+                    )
+                ),
+            ]
+            await serve(app, running.settings.host, running.settings.port, stopping)
+            for helper in helpers:
+                helper.cancel()
+
+
+async def _work(running: Running, _stopping: asyncio.Event) -> None:
+    await _supervised("housekeeping", lambda: keep_house(running.pool, running.clock), running.clock)
+
+
+async def _look_after(engines: RunningEngines, clock: Clock) -> None:
+    """Start embedded engines again when they end, whoever had started them."""
+    while True:
+        await clock.sleep(_LOOK_AFTER_ENGINES)
+        if not engines.alive():
+            _log.warning("engine_ended", detail="starting it again")
+            engines.ensure()  # blocks for a moment; nothing can be served without it
+
+
+async def _supervised(name: str, task: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    told: list[str] = []
+
+    async def failed(error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        if text not in told:
+            _log.warning("task_failed", task=name, detail=text)
+        told[:] = [text]
+
+    await supervise(task, failed, clock)
+
+
+_ROLES: dict[Role, Callable[[Running, asyncio.Event], Awaitable[None]]] = {
+    Role.INGEST: _ingest,
+    Role.SERVE: _serve,
+    Role.WORK: _work,
+}
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
