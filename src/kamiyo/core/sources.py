@@ -100,8 +100,9 @@ def health_of(status: SourceStatus, now: datetime) -> SourceHealth:
 def _freshness(status: SourceStatus, now: datetime) -> SourceHealth:
     if status.heard_at is None:
         return SourceHealth.UNKNOWN
-    if now - status.heard_at > status.silence_limit:
+    # Both ways: what is dated later than now was dated by a wrong clock, and would look fresh until then.
+    if abs(now - status.heard_at) > status.silence_limit:
         return SourceHealth.STALE
-    if status.last_event_at is None or now - status.last_event_at > status.lag_limit:
+    if status.last_event_at is None or abs(now - status.last_event_at) > status.lag_limit:
         return SourceHealth.BEHIND
     return SourceHealth.LIVE

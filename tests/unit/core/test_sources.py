@@ -10,7 +10,7 @@ SILENCE = 60  # seconds without a word before a_source_status() is stale
 LAG = 30  # seconds its newest fact may be old
 
 HEARD = (SourceState.STARTING, SourceState.LIVE, SourceState.LOADED)
-AGES = (None, 0, 29, 30, 31, 59, 60, 61, 100_000)
+AGES = (None, -100_000, -61, -60, -31, -30, 0, 29, 30, 31, 59, 60, 61, 100_000)
 
 
 def status(*, heard=0, event=0, **changes):
@@ -34,12 +34,15 @@ def ago(seconds):
         (0, LAG + 0.001, SourceHealth.BEHIND),
         (0, 100_000, SourceHealth.BEHIND),
         (0, None, SourceHealth.BEHIND),
+        (-SILENCE, -LAG, SourceHealth.LIVE),
+        (0, -LAG - 1, SourceHealth.BEHIND),
+        (-SILENCE - 1, 0, SourceHealth.STALE),
         (None, 0, SourceHealth.UNKNOWN),
         (None, None, SourceHealth.UNKNOWN),
     ],
 )
 def test_a_stream_is_as_healthy_as_its_last_word_is_fresh(state, heard, event, health) -> None:
-    """The word's age and then the content's decide, up to and including their limits."""
+    """The word's age and then the content's decide; a date in the future is no better than an old one."""
     assert health_of(status(heard=heard, event=event, state=state), NOW) is health
 
 
@@ -79,7 +82,7 @@ def test_nothing_is_live_without_a_fresh_word_and_fresh_content(type_, state) ->
     """Over every state and age, live means a stream heard within its limit with content within its own."""
     for active, heard, event in product([True, False], AGES, AGES):
         health = health_of(status(active=active, heard=heard, event=event, state=state, type=type_), NOW)
-        fresh = heard is not None and heard <= SILENCE and event is not None and event <= LAG
+        fresh = heard is not None and abs(heard) <= SILENCE and event is not None and abs(event) <= LAG
         may_be_live = fresh and active and type_ is SourceType.STREAM and state in HEARD
         assert (health is SourceHealth.LIVE) == may_be_live, (active, heard, event)
 
