@@ -119,13 +119,13 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """What the row says, as text in one fixed order: equal rows have equal content."""
         optional = (self.closed_pnl, self.fee, self.position_size_before)
         return (
-            self.side,
+            self.side.value,
             plain(self.price),
             plain(self.size),
             plain(self.mark_price),
             self.liquidated_user,
             self.direction_text,
-            self.margin_mode or "",
+            self.margin_mode.value if self.margin_mode else "",
             *("" if number is None else plain(number) for number in optional),
         )
 

@@ -54,6 +54,17 @@ def test_the_content_of_a_row_is_text_in_a_fixed_order() -> None:
     assert a_liquidated_fill(fee=Decimal(0)).content != a_liquidated_fill(fee=None).content
 
 
+@pytest.mark.parametrize("build", [a_liquidated_fill, a_counterparty_fill])
+def test_the_content_of_a_row_is_nothing_but_text(build) -> None:
+    """An observation is stored, so it must not depend on how some Python shows an enumeration's member."""
+    assert {type(word) for word in build(margin_mode=MarginMode.CROSS).content} == {str}
+
+
+def test_an_observation_stays_what_it_was() -> None:
+    """The checksum is CRC-32 of the content as Python writes a tuple of texts, in every version of KAMIYO."""
+    assert a_liquidated_fill().observation == "hyperliquid_node/victim/4b164132"
+
+
 def test_an_observation_names_its_source_and_row() -> None:
     """Who saw it and from whose row can be read off an observation."""
     source, role, checksum = a_liquidated_fill().observation.split("/")
