@@ -323,6 +323,7 @@ def test_a_start_waits_for_another_one(own_ground: Ground) -> None:
     """While one process decides about a home, another one touches nothing; then it goes on."""
     with only_one(own_ground.home, patience(PATIENCE)):
         waiting = own_ground.child()
+        assert waiting.process.stdout
         ready, _, _ = select.select([waiting.process.stdout], [], [], 3)
         assert not ready
         assert is_free(own_ground.engines / "postgres.alive")
