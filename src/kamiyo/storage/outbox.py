@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
-import asyncpg
 import msgspec
 
 from kamiyo.core.errors import CursorExpired
@@ -25,7 +24,7 @@ _INSERT = "INSERT INTO outbox (channel, message_count, messages) VALUES ($1, $2,
 _SERVER = """
 SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
        left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
-       current_database() || '/' || 'relay'::regclass::oid::text
+       (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || 'relay'::regclass::oid::text
 """
 # A relay whose machine vanished must not hold the lease until TCP's two hours are over.
 _KEEPALIVE = """
@@ -40,9 +39,9 @@ ON CONFLICT (only_row) DO UPDATE SET
     epoch = excluded.epoch, server = excluded.server, next_position = 1, last_xid = '0', last_id = 0
 """
 _UNNUMBERED = """
-SELECT day, id, xid::text AS xid, message_count FROM outbox
+SELECT day, id, xid::text AS xid_text, message_count FROM outbox
 WHERE (xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, id LIMIT 1000
+ORDER BY outbox.xid, outbox.id LIMIT 1000
 """
 _NUMBER = """
 INSERT INTO stream_positions (epoch, first_position, message_count, day, outbox_id)
@@ -52,11 +51,17 @@ _ADVANCE = "UPDATE relay SET next_position = $1, last_xid = $2::text::xid8, last
 # From the packet that holds the position, found by the key: a week of packets is never scanned.
 _AFTER = """
 SELECT p.first_position, p.message_count, o.channel, o.messages
-FROM stream_positions p LEFT JOIN outbox o ON o.day = p.day AND o.id = p.outbox_id
-WHERE p.epoch = $1 AND p.first_position + p.message_count > $2
-  AND p.first_position >= coalesce(
-      (SELECT max(b.first_position) FROM stream_positions b WHERE b.epoch = $1 AND b.first_position <= $2), $2)
-ORDER BY p.first_position LIMIT $3
+FROM (
+    SELECT *, sum(message_count) OVER (ORDER BY first_position) - message_count AS messages_before
+    FROM stream_positions
+    WHERE epoch = $1 AND first_position + message_count > $2
+      AND first_position >= coalesce(
+          (SELECT max(b.first_position) FROM stream_positions b
+           WHERE b.epoch = $1 AND b.first_position <= $2), $2)
+    ORDER BY first_position LIMIT $3) p
+LEFT JOIN outbox o ON o.day = p.day AND o.id = p.outbox_id
+WHERE p.messages_before < $3
+ORDER BY p.first_position
 """
 _STATE = """
 SELECT r.epoch, r.next_position, r.last_xid::text AS relayed_xid, r.last_id AS relayed_id,
@@ -122,9 +127,7 @@ _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @asynccontextmanager
-async def listen(
-    connection: asyncpg.Connection[asyncpg.Record], channel: str
-) -> AsyncGenerator[WakeUps]:
+async def listen(connection: Connection, channel: str) -> AsyncGenerator[WakeUps]:
     """Be woken by a channel, and by the loss of the connection; the connection is yours for as long."""
     wake_ups = WakeUps()
     async with translated():
@@ -188,14 +191,15 @@ async def number_next(connection: Connection) -> int:
         await connection.execute(
             _NUMBER, relay["epoch"], firsts, counts, days, [row["id"] for row in unnumbered]
         )
-        await connection.execute(_ADVANCE, position, unnumbered[-1]["xid"], unnumbered[-1]["id"])
+        await connection.execute(_ADVANCE, position, unnumbered[-1]["xid_text"], unnumbered[-1]["id"])
         await connection.execute(f"NOTIFY {NOTIFY_STREAM}")
         return position - int(relay["next_position"])
 
 
-async def read_after(connection: Connection, cursor: StreamCursor, *, limit: int = 100) -> list[Packet]:
+async def read_after(connection: Connection, cursor: StreamCursor, *, limit: int = 2_000) -> list[Packet]:
     """The numbered packets after a cursor, oldest first, without messages the cursor is past.
 
+    Whole packets, until they hold ``limit`` messages: a packet holds a thousand at most.
     CursorExpired if the next one is no longer here: nothing is ever skipped in silence.
     """
     async with translated():
