@@ -87,14 +87,19 @@ def liquidation_price(
 ) -> Decimal | None:
     """Where the equity of an account that holds only this position meets its maintenance margin.
 
-    The tier is the one that applies at the solution, so each tier is solved and the one whose
-    solution lies within its own bounds is the answer. None if no positive price liquidates it.
+    The tier is the one that applies at the solution, so each tier is solved in turn and the first whose
+    solution lies below its upper bound is the answer. It cannot lie below the lower bound, because the
+    margin is continuous there; asking would lose a solution on a bound to the last digit's rounding.
+    None if no positive price liquidates it.
     """
-    uppers = [rate.lower_bound for rate in rates[1:]]
-    for tier, upper in zip(rates, [*uppers, None], strict=True):
-        available = account_value - (size * mark_price * tier.rate - tier.deduction)
-        price = liquidation_price_at_rate(direction, size, mark_price, available, tier.rate)
-        notional = size * price
-        if price > 0 and notional >= tier.lower_bound and (upper is None or notional < upper):
-            return price
-    return None
+    uppers = [*(rate.lower_bound for rate in rates[1:]), Decimal("Infinity")]
+    solutions = (_solution(direction, size, mark_price, account_value, rate) for rate in rates)
+    price = next(price for price, upper in zip(solutions, uppers, strict=True) if size * price < upper)
+    return price if price > 0 else None
+
+
+def _solution(
+    direction: Direction, size: Decimal, mark_price: Decimal, account_value: Decimal, tier: MarginRate
+) -> Decimal:
+    available = account_value - (size * mark_price * tier.rate - tier.deduction)
+    return liquidation_price_at_rate(direction, size, mark_price, available, tier.rate)

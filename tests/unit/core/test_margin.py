@@ -148,14 +148,21 @@ def test_the_tier_at_the_solution_decides(direction, size, account_value, tier, 
 
 @pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("bound", [1_000, 50_000])
-def test_a_solution_exactly_at_a_bound_is_found(direction, bound) -> None:
-    """An account that meets its margin where two tiers meet has that price and no gap around it."""
-    size = Decimal(10)
-    at_bound = bound / size
-    account_value = maintenance_margin(Decimal(bound), THREE_TIERS) + direction.sign * size * (100 - at_bound)
-    found = liquidation_price(direction, size, Decimal(100), account_value, THREE_TIERS)
+@pytest.mark.parametrize("size", [*range(1, 40), Decimal("0.07"), Decimal(3_333)])
+def test_a_solution_exactly_at_a_bound_is_found(direction, bound, size) -> None:
+    """An account that meets its margin where two tiers meet has that price, whatever the last digit does."""
+    mark = Decimal("33.7")
+    account_value = maintenance_margin(Decimal(bound), THREE_TIERS) + direction.sign * (size * mark - bound)
+    found = liquidation_price(direction, Decimal(size), mark, account_value, THREE_TIERS)
     assert found is not None
-    assert abs(found - at_bound) < Decimal("1e-40")
+    assert abs(found - bound / Decimal(size)) < Decimal("1e-40")
+
+
+def test_no_tier_answers_for_a_position_that_survives_at_zero() -> None:
+    """Where the first tier says that no price liquidates a long, a higher one's positive price is not taken."""
+    tiers = margin_rates([MarginTier(Decimal(0), 1), MarginTier(Decimal(1_000), 50)])
+    assert liquidation_price(Direction.LONG, Decimal(100), Decimal(40), Decimal(4_100), tiers) is None
+    assert liquidation_price(Direction.LONG, Decimal(100), Decimal(40), Decimal(3_900), tiers) == 2
 
 
 @pytest.mark.parametrize(
