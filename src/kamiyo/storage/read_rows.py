@@ -7,7 +7,7 @@ them gives the very bytes ``core.codec.to_json`` gives for the value that was st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -169,3 +169,36 @@ def as_digits(column: str) -> str:
 def as_moment(column: str) -> str:
     """SQL for a moment as ``core.time.rfc3339`` writes it."""
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+
+Condition = tuple[str, tuple[object, ...]]
+
+
+def where(conditions: Iterable[Condition]) -> tuple[str, list[object]]:
+    """Conditions joined into one SQL text, and their values in order; each ``{}`` stands for one value.
+
+    Only constants of ours become part of a statement, and only the conditions asked for: the planner sees
+    which partitions and which index they need.
+    """
+    texts, values = list[str](), list[object]()
+    for text, own in conditions:
+        marks = (f"${len(values) + at}" for at in range(1, len(own) + 1))
+        texts.append(text.format(*marks))
+        values.extend(own)
+    return " AND ".join(texts) or "true", values
+
+
+def given(text: str, value: object) -> list[Condition]:
+    """The condition, if its value was asked for."""
+    return [] if value is None else [(text, (value,))]
+
+
+def beyond(place: Place | None, key: str, *, descending: bool) -> list[Condition]:
+    """What lies past a place; the first condition says again what the pruning of partitions understands."""
+    if place is None:
+        return []
+    sign = "<" if descending else ">"
+    return [
+        (f"timestamp {sign}= {{}}", (place.timestamp,)),
+        (f"(timestamp, {key}) {sign} ({{}}, {{}})", (place.timestamp, place.key)),
+    ]

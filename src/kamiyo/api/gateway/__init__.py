@@ -1,0 +1,1 @@
+"""What every request passes: one boundary, and the cache of answers."""

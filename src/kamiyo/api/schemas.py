@@ -1,0 +1,368 @@
+"""The shapes of answers, for the documentation only: answers are encoded from the values themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kamiyo.api.state import Mode
+from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode
+from kamiyo.core.exploits import CaseKind, Confidence, ExploitStatus
+from kamiyo.core.margin import Direction
+from kamiyo.core.sources import CoverageLabel, SourceHealth, SourceState, SourceType
+
+Digits = Annotated[
+    str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="A decimal number in plain digits")
+]
+Instant = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
+        description="RFC 3339 in UTC, with milliseconds",
+    ),
+]
+D = TypeVar("D")
+
+
+class Shape(BaseModel):
+    """Exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldErrorShape(Shape):
+    field: str
+    code: str
+
+
+class ProblemShape(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    code: str
+    errors: list[FieldErrorShape]
+
+
+class SourceLineShape(Shape):
+    name: str
+    label: CoverageLabel
+    health: SourceHealth
+    heard_at: Instant | None
+    last_event_at: Instant | None
+
+
+class CoverageShape(Shape):
+    label: CoverageLabel
+    measured_pct: Digits | None
+    measured_at: Instant | None
+    sources: list[SourceLineShape]
+
+
+class MetaShape(Shape):
+    as_of: Instant
+    stale: bool = Field(description="No stream of this dataset is live")
+    coverage: CoverageShape
+    warnings: list[str]
+
+
+class ListMetaShape(MetaShape):
+    count: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class ListShape(Shape, Generic[D]):
+    data: list[D]
+    meta: ListMetaShape
+
+
+class DataShape(Shape, Generic[D]):
+    data: D
+    meta: MetaShape
+
+
+class LiquidationMetadataShape(Shape):
+    hash: str | None
+    liquidated_user: str
+    fill_directions: list[str]
+    closed_pnl: Digits | None
+    fee: Digits | None
+    position_size_before: Digits | None
+
+
+class LiquidationShape(Shape):
+    liquidation_id: str
+    chain: str
+    protocol: str
+    user: str
+    asset: str
+    side: Direction
+    method: LiquidationMethod
+    size: Digits
+    liquidation_price: Digits
+    mark_price: Digits
+    amount_usd: Digits
+    leverage: Digits | None
+    margin_mode: MarginMode | None
+    fill_count: int
+    timestamp: Instant
+    source: str
+    observed_by: list[str]
+    version: int
+    metadata: LiquidationMetadataShape
+
+
+class FillShape(Shape):
+    asset: str
+    tid: int
+    user: str
+    side: Direction
+    method: LiquidationMethod
+    price: Digits
+    size: Digits
+    mark_price: Digits
+    timestamp: Instant
+    hash: str | None
+    role: FillRole
+    liquidated_user: str
+    direction_text: str
+    margin_mode: MarginMode | None
+    closed_pnl: Digits | None
+    fee: Digits | None
+    position_size_before: Digits | None
+    source: str
+    observations: list[str]
+
+
+class LiquidationDetailShape(LiquidationShape):
+    fills: list[FillShape]
+
+
+class ReportShape(Shape):
+    report_id: str
+    source: str
+    source_url: str
+    title: str
+    grade: str
+
+
+class TimelineEntryShape(Shape):
+    timestamp: Instant
+    precision: str
+    event: str
+
+
+class CaseShape(Shape):
+    name: str
+    chain: str
+    protocol: str
+    timestamp: Instant
+    ended_at: Instant | None
+    timestamp_precision: str
+    category: str
+    description: str
+    assets: list[str]
+    confidence: Confidence
+    reports: list[ReportShape]
+
+
+class HonestCaseShape(CaseShape):
+    case_id: str
+
+
+class ExploitShape(CaseShape):
+    tx_hash: str
+    kind: CaseKind
+    amount_usd: Digits | None = Field(description="None where nobody knows, never 0 for that")
+    amount_usd_low: Digits | None
+    amount_usd_high: Digits | None
+    amount_note: str
+    source: str
+    source_url: str
+    recovery_status: str
+    status: ExploitStatus
+    addresses: list[str]
+    aliases: list[str]
+    timeline: list[TimelineEntryShape]
+    conflicts: list[str]
+
+
+class ExploitDetailShape(ExploitShape):
+    first_seen_at: Instant
+    updated_at: Instant
+    version: int
+
+
+class SourceShape(Shape):
+    name: str
+    type: SourceType
+    url: str
+    priority: int
+    active: bool
+    label: CoverageLabel
+    health: SourceHealth
+    state: SourceState
+    detail: str
+    heard_at: Instant | None
+    last_fetch: Instant | None
+    last_event_at: Instant | None
+    state_changed_at: Instant
+    age_seconds: int | None = Field(description="Since it last proved alive; null if it never did")
+    silence_limit_seconds: int
+    lag_limit_seconds: int
+
+
+class DatabaseShape(Shape):
+    reachable: bool
+    schema_current: bool | None
+
+
+class HealthShape(Shape):
+    status: Literal["ok", "degraded", "down"]
+    reasons: list[str]
+    as_of: Instant
+    mode: Mode
+    version: str
+    database: DatabaseShape
+    sources: list[SourceShape] | None
+
+
+class AliveShape(Shape):
+    status: Literal["alive", "ready"]
+
+
+class DatasetShape(Shape):
+    name: str
+    path: str
+    count: int | None
+    first: Instant | None
+    last: Instant | None
+    parameters: list[str]
+    formats: list[str]
+    orders: list[str]
+    max_limit: int
+    streamed: bool
+
+
+class AboutShape(Shape):
+    version: str
+    schema_version: int
+    mode: Mode
+    started_at: Instant
+    datasets: list[DatasetShape]
+    assets: list[str]
+    methods: list[LiquidationMethod]
+    categories: list[str]
+
+
+class SumShape(Shape):
+    count: int
+    amount_usd: Digits
+
+
+class AssetSumShape(SumShape):
+    asset: str
+
+
+class MethodSumShape(SumShape):
+    largest_usd: Digits | None
+    users: int
+    by_side: dict[Direction, SumShape]
+    top_assets: list[AssetSumShape]
+
+
+class WindowShape(Shape):
+    name: str
+    start: Instant
+    end: Instant
+    liquidations: dict[LiquidationMethod, MethodSumShape] | None = Field(
+        description="Null where nothing was heard of the window; methods are never added up"
+    )
+
+
+class CaseSumShape(Shape):
+    count: int
+    amount_usd: Digits | None = Field(description="The sum of the known amounts; null if none is known")
+    amount_usd_low: Digits | None
+    amount_usd_high: Digits | None
+    unknown_amounts: int
+
+
+class KindSumShape(Shape):
+    total: CaseSumShape
+    by_category: dict[str, CaseSumShape]
+    by_status: dict[ExploitStatus, CaseSumShape]
+
+
+class IngestSumShape(Shape):
+    source: str
+    counts: dict[str, int]
+
+
+class RejectSumShape(Shape):
+    source: str
+    rule: str
+    count: int
+
+
+class StatsShape(Shape):
+    windows: list[WindowShape]
+    exploits: dict[CaseKind, KindSumShape]
+    ingest: list[IngestSumShape]
+    rejects: list[RejectSumShape]
+
+
+class HourlyShape(Shape):
+    status: CoverageLabel
+    explanation: str
+    needs: list[str]
+
+
+class GapCountShape(Shape):
+    source: str
+    open: int
+
+
+class GapShape(Shape):
+    source: str
+    scale: str
+    scope: str
+    first: int
+    after_last: int
+    reason: str
+    started_at: Instant | None
+    ended_at: Instant | None
+    detected_at: Instant
+
+
+class CompletenessShape(Shape):
+    dataset: str
+    hourly: HourlyShape
+    open_gaps: list[GapCountShape]
+    gaps: list[GapShape]
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def responses(shape: type[BaseModel] | None, *problems: int) -> Responses:
+    """What a route's documentation says of its answers."""
+    found: Responses = {200: {"model": shape}}
+    for status in problems:
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
+        found[status] = {"description": _DESCRIPTIONS[status], "content": content}
+    return found
+
+
+_DESCRIPTIONS = {
+    400: "The cursor was not given out for this list",
+    404: "It is not stored",
+    422: "A parameter is unknown, repeated or malformed",
+    503: "The database does not answer; Retry-After says when to try again",
+}

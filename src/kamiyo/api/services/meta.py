@@ -1,0 +1,94 @@
+"""What this server is, what it holds, and what may be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from pydantic import BaseModel
+
+from kamiyo.api.dependencies import ExploitQuery, HonestCaseQuery, LiquidationQuery
+from kamiyo.api.pages import Order, encode_data
+from kamiyo.api.services.sources import EXPLOITS, HONEST_CASES, LIQUIDATIONS, read_freshness
+from kamiyo.api.state import ApiState
+from kamiyo.core.events import LiquidationMethod
+from kamiyo.core.time import rfc3339
+from kamiyo.storage.read_coverage import (
+    Extent,
+    read_assets,
+    read_categories,
+    read_extents,
+    schema_version,
+)
+from kamiyo.storage.read_rows import reading
+
+MAX_LIMIT = 1000
+_QUERIES: dict[str, type[BaseModel]] = {
+    LIQUIDATIONS: LiquidationQuery,
+    EXPLOITS: ExploitQuery,
+    HONEST_CASES: HonestCaseQuery,
+}
+_STREAMED = {LIQUIDATIONS, EXPLOITS}
+_PATHS = {LIQUIDATIONS: "/liquidations", EXPLOITS: "/exploits", HONEST_CASES: "/honest-cases"}
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """A list, what it spans and how it can be asked. ``count`` is None where counting would read it all."""
+
+    name: str
+    path: str
+    count: int | None
+    first: str | None
+    last: str | None
+    parameters: Sequence[str]
+    formats: Sequence[str]
+    orders: Sequence[str]
+    max_limit: int
+    streamed: bool
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything ``/meta`` says."""
+
+    version: str
+    schema_version: int
+    mode: str
+    started_at: str
+    datasets: Sequence[Dataset]
+    assets: Sequence[str]
+    methods: Sequence[str]
+    categories: Sequence[str]
+
+
+async def show_meta(state: ApiState) -> bytes:
+    """The server in its own words."""
+    now = state.clock.now()
+    async with reading(state.pool) as connection:
+        extents = await read_extents(connection)
+        about = About(
+            version=state.version,
+            schema_version=schema_version(),
+            mode=state.mode,
+            started_at=rfc3339(state.started_at),
+            datasets=[_dataset(each) for each in extents],
+            assets=await read_assets(connection),
+            methods=list(LiquidationMethod),
+            categories=await read_categories(connection),
+        )
+        known = await read_freshness(connection, LIQUIDATIONS, now)
+    return encode_data(about, known)
+
+
+def _dataset(extent: Extent) -> Dataset:
+    return Dataset(
+        name=extent.name,
+        path=_PATHS[extent.name],
+        count=extent.count,
+        first=extent.first,
+        last=extent.last,
+        parameters=sorted(_QUERIES[extent.name].model_fields),
+        formats=["json"],
+        orders=list(Order),
+        max_limit=MAX_LIMIT,
+        streamed=extent.name in _STREAMED,
+    )

@@ -1,0 +1,173 @@
+"""How far answers may be believed: the sources behind a dataset, and what is wrong with them now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from kamiyo.api.pages import Coverage, Freshness, SourceLine
+from kamiyo.core.sources import (
+    CoverageLabel,
+    SourceHealth,
+    SourceState,
+    SourceStatus,
+    SourceType,
+    health_of,
+)
+from kamiyo.core.time import rfc3339
+from kamiyo.storage.pool import Connection
+from kamiyo.storage.read_coverage import count_open_gaps
+from kamiyo.storage.sources import list_sources
+
+LIQUIDATIONS = "liquidations"
+EXPLOITS = "exploits"
+HONEST_CASES = "honest_cases"
+SOURCES = "sources"
+
+_TYPE_OF_DATASET = {
+    LIQUIDATIONS: SourceType.STREAM,
+    EXPLOITS: SourceType.CATALOGUE,
+    HONEST_CASES: SourceType.CATALOGUE,
+}
+
+
+class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A source with what a reader may believe of it now. ``age_seconds``: since it last proved alive."""
+
+    name: str
+    type: str
+    url: str
+    priority: int
+    active: bool
+    label: str
+    health: str
+    state: str
+    detail: str
+    heard_at: str | None
+    last_fetch: str | None
+    last_event_at: str | None
+    state_changed_at: str
+    age_seconds: int | None
+    silence_limit_seconds: int
+    lag_limit_seconds: int
+
+
+async def read_freshness(connection: Connection, dataset: str, now: datetime) -> Freshness:
+    """What to say beside every answer about a dataset."""
+    sources = await list_sources(connection)
+    gaps = await count_open_gaps(connection) if dataset == LIQUIDATIONS else {}
+    return build_freshness(sources, gaps, dataset, now)
+
+
+def build_freshness(
+    sources: Sequence[SourceStatus], gaps: Mapping[str, int], dataset: str, now: datetime
+) -> Freshness:
+    """The same, of known sources: stale unless a stream of this dataset is live."""
+    kind = _TYPE_OF_DATASET.get(dataset)
+    own = [each for each in sources if kind is None or each.type is kind]
+    streams = [each for each in own if each.type is SourceType.STREAM]
+    live = any(health_of(each, now) is SourceHealth.LIVE for each in streams)
+    if kind is SourceType.CATALOGUE:
+        warnings = _catalogue_warnings(dataset, own, now)
+    else:
+        warnings = [*_stream_warnings(streams, now, live=live), *_gap_warnings(gaps)]
+    label = _label(own, gaps, now) if kind else CoverageLabel.NOT_MEASURED
+    coverage = Coverage(label=label, sources=[_line(each, now) for each in own])
+    return Freshness(as_of=rfc3339(now), stale=not live, coverage=coverage, warnings=warnings)
+
+
+def source_row(status: SourceStatus, now: datetime) -> SourceRow:
+    """A source as ``/sources`` and ``/health`` show it."""
+    return SourceRow(
+        name=status.name,
+        type=status.type,
+        url=status.url,
+        priority=status.priority,
+        active=status.active,
+        label=status.label,
+        health=health_of(status, now),
+        state=status.state,
+        detail=status.detail,
+        heard_at=_moment(status.heard_at),
+        last_fetch=_moment(status.last_fetch),
+        last_event_at=_moment(status.last_event_at),
+        state_changed_at=rfc3339(status.state_changed_at),
+        age_seconds=age_seconds(status, now),
+        silence_limit_seconds=int(status.silence_limit.total_seconds()),
+        lag_limit_seconds=int(status.lag_limit.total_seconds()),
+    )
+
+
+def age_seconds(status: SourceStatus, now: datetime) -> int | None:
+    """Whole seconds since a source last proved alive; None if it never did."""
+    return None if status.heard_at is None else max(0, int((now - status.heard_at).total_seconds()))
+
+
+def streams_of(sources: Sequence[SourceStatus]) -> list[SourceStatus]:
+    """The sources that must be heard again and again."""
+    return [each for each in sources if each.type is SourceType.STREAM]
+
+
+def describe(status: SourceStatus, now: datetime) -> str:
+    """A source's condition in a few words."""
+    health = health_of(status, now)
+    words = f"{status.name} is {status.state if health is SourceHealth.DOWN else health}"
+    if health is SourceHealth.STALE:
+        words += f" (last heard {_moment(status.heard_at)})"
+    if health is SourceHealth.BEHIND:
+        words += f" (its newest event is of {_moment(status.last_event_at) or 'an unknown time'})"
+    return f"{words}: {status.detail}" if status.detail else words
+
+
+def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> CoverageLabel:
+    """The label of the first source that ever said something; a source with open gaps proves nothing."""
+    for each in own:
+        loaded = each.state is SourceState.LOADED or health_of(each, now) is SourceHealth.LOADED
+        if loaded or (each.type is SourceType.STREAM and each.heard_at is not None):
+            return CoverageLabel.NOT_MEASURED if gaps.get(each.name) else each.label
+    return CoverageLabel.NOT_MEASURED
+
+
+def _stream_warnings(streams: Sequence[SourceStatus], now: datetime, *, live: bool) -> list[str]:
+    conditions = "; ".join(describe(each, now) for each in streams)
+    if not streams:
+        return ["no source of liquidations is set up"]
+    if all(each.heard_at is None for each in streams):
+        return [f"no source of liquidations has been heard: {conditions}"]
+    if not live:
+        return [f"no source of liquidations is live: {conditions}"]
+    return [describe(each, now) for each in streams if _worth_a_warning(each, now)]
+
+
+def _worth_a_warning(status: SourceStatus, now: datetime) -> bool:
+    return health_of(status, now) not in {SourceHealth.LIVE, SourceHealth.INACTIVE}
+
+
+def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime) -> list[str]:
+    name = dataset.replace("_", " ")
+    loaded = [each for each in own if health_of(each, now) is SourceHealth.LOADED]
+    if not loaded:
+        conditions = "; ".join(describe(each, now) for each in own) or "no catalogue is set up"
+        return [f"no source of {name} is loaded: {conditions}"]
+    names = ", ".join(each.name for each in loaded)
+    return [f"{name} come from the curated {names} shipped with this version: nothing watches for new ones"]
+
+
+def _gap_warnings(gaps: Mapping[str, int]) -> list[str]:
+    return [f"open gaps of {name}: {count}; liquidations may be missing" for name, count in gaps.items()]
+
+
+def _line(status: SourceStatus, now: datetime) -> SourceLine:
+    return SourceLine(
+        name=status.name,
+        label=status.label,
+        health=health_of(status, now),
+        heard_at=_moment(status.heard_at),
+        last_event_at=_moment(status.last_event_at),
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

@@ -1,0 +1,31 @@
+"""What the server was given when it was built: opened resources, never global."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from kamiyo.cache.responses import ResponseCache
+from kamiyo.core.time import Clock
+from kamiyo.storage.pool import Pool
+
+
+class Mode(enum.StrEnum):
+    """Whether what is shown happens now, happened once and is replayed, or was made up."""
+
+    LIVE = "LIVE"
+    REPLAY = "REPLAY"
+    SIMULATED = "SIMULATED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiState:
+    """Everything a request may need. Whoever opened it closes it, after the server."""
+
+    pool: Pool
+    cache: ResponseCache
+    clock: Clock
+    version: str
+    started_at: datetime
+    mode: Mode = Mode.LIVE
