@@ -159,7 +159,7 @@ def test_a_solution_exactly_at_a_bound_is_found(direction, bound, size) -> None:
 
 
 def test_no_tier_answers_for_a_position_that_survives_at_zero() -> None:
-    """Where the first tier says that no price liquidates a long, a higher one's positive price is not taken."""
+    """Where the first tier says that no price liquidates a long, a higher one's price is not taken."""
     tiers = margin_rates([MarginTier(Decimal(0), 1), MarginTier(Decimal(1_000), 50)])
     assert liquidation_price(Direction.LONG, Decimal(100), Decimal(40), Decimal(4_100), tiers) is None
     assert liquidation_price(Direction.LONG, Decimal(100), Decimal(40), Decimal(3_900), tiers) == 2
