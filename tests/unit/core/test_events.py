@@ -61,8 +61,8 @@ def test_the_content_of_a_row_is_nothing_but_text(build) -> None:
 
 
 def test_an_observation_stays_what_it_was() -> None:
-    """The checksum is CRC-32 of the content as Python writes a tuple of texts, in every version of KAMIYO."""
-    assert a_liquidated_fill().observation == "hyperliquid_node/victim/4b164132"
+    """The checksum is CRC-32 of the content's texts joined by a unit separator, in every version."""
+    assert a_liquidated_fill().observation == "hyperliquid_node/victim/ce1d21d9"
 
 
 def test_an_observation_names_its_source_and_row() -> None:
