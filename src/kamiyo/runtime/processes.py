@@ -124,7 +124,7 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
 
 
 async def _serve(running: Running, stopping: asyncio.Event) -> None:
-    async with open_cache(running.redis_url, running.clock) as cache:
+    async with open_cache(running.redis_url, clock=running.clock) as cache:
         hub = Hub(running.database_url, running.pool, running.clock)
         state = ApiState(
             pool=running.pool,
