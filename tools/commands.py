@@ -1,6 +1,7 @@
 """The commands of ./dev."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from tools.steps import Outcome, Step, explain, run_all
 
 BIN: Final = REPOSITORY / ".venv" / "bin"
 NEEDS_SERVERS: Final = ("integration", "replay", "faults", "browser")
+NEEDS_ENGINES: Final = ("contract", "integration", "faults")
 INTERRUPTED: Final = 130  # what a shell reports for a program ended by Ctrl-C
 PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")
 
@@ -64,8 +66,28 @@ def test(arguments: Sequence[str]) -> int:
     explain(failures)
     for failure in failures:
         print(failure.line, flush=True)
-    tests = subprocess.run([*_pytest(), *PARALLEL, "tests"], check=False, cwd=REPOSITORY, env=variables())
-    return tests.returncode or (1 if failures else 0)
+    external = _test_on_external_engines()
+    return _pytest_run("tests") or external or (1 if failures else 0)
+
+
+def _test_on_external_engines() -> int:
+    """The suites that need servers, on Debian's PostgreSQL and Redis where they are installed.
+
+    The default run takes the embedded engines; this is what an operator with servers of his own stands on.
+    """
+    if not (Path("/usr/lib/postgresql").is_dir() and shutil.which("redis-server")):
+        print(
+            "Debian's PostgreSQL and Redis are not installed: external engines are not tested here",
+            flush=True,
+        )
+        return 0
+    suites = [f"tests/{folder}" for folder in NEEDS_ENGINES]
+    return _pytest_run(*suites, "--ignore=tests/integration/runtime", KAMIYO_TEST_ENGINES="debian")
+
+
+def _pytest_run(*arguments: str, **environment: str) -> int:
+    command = [*_pytest(), *PARALLEL, *arguments]
+    return subprocess.run(command, check=False, cwd=REPOSITORY, env=variables() | environment).returncode
 
 
 def fix(arguments: Sequence[str]) -> int:
