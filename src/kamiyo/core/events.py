@@ -13,6 +13,8 @@ from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, Usd, plain
 from kamiyo.core.time import Utc
 
+_SEPARATOR = "\x1f"  # no printable text holds it
+
 
 class Side(enum.StrEnum):
     """Which way an order traded, in the venue's letters: bid and ask."""
@@ -112,21 +114,23 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Two equal observations are the same knowledge; a source that contradicts itself or
         another shows up as a further observation and so as a new version.
         """
-        return f"{self.source}/{self.role}/{zlib.crc32(repr(self.content).encode()):08x}"
+        return f"{self.source}/{self.role}/{zlib.crc32(_SEPARATOR.join(self.content).encode()):08x}"
 
     @property
     def content(self) -> tuple[str, ...]:
         """What the row says, as text in one fixed order: equal rows have equal content."""
-        optional = (self.closed_pnl, self.fee, self.position_size_before)
+        pnl, fee, before = self.closed_pnl, self.fee, self.position_size_before
         return (
-            self.side.value,
+            str(self.side),
             plain(self.price),
             plain(self.size),
             plain(self.mark_price),
             self.liquidated_user,
             self.direction_text,
-            self.margin_mode.value if self.margin_mode else "",
-            *("" if number is None else plain(number) for number in optional),
+            "" if self.margin_mode is None else str(self.margin_mode),
+            "" if pnl is None else plain(pnl),
+            "" if fee is None else plain(fee),
+            "" if before is None else plain(before),
         )
 
 
@@ -171,8 +175,9 @@ class LedgerMovement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a source did not hear, as a half-open interval of its own scale.
 
-    ``scale`` is ``block`` (block numbers) or ``byte`` (offsets in the file named by ``scope``);
-    ``started_at`` and ``ended_at`` bound it in time where they are known.
+    ``scale`` is ``block`` (block numbers), ``byte`` (offsets in the file named by ``scope``) or ``hour``
+    (hours since the epoch of the stream named by ``scope``); ``started_at`` and ``ended_at`` bound it in
+    time where they are known. Where only its beginning is known it is one unit long.
     """
 
     source: SourceName

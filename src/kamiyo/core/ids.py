@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from kamiyo.core.errors import MalformedPayload
@@ -34,6 +35,7 @@ def parse_address(text: str) -> Address:
     return Address(lowered)
 
 
+@lru_cache(maxsize=4096)
 def parse_asset(text: str) -> Asset:
     """The venue's market name, case kept; MalformedPayload for anything that cannot be one."""
     if _ASSET.fullmatch(text) is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -17,7 +18,7 @@ from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, Marg
 from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName
 from kamiyo.core.margin import Direction
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Price, Size, Usd
+from kamiyo.core.money import Price, Size, Usd, notional
 from kamiyo.core.time import Utc, to_millis
 
 # An average has no last digit; twelve decimals are finer than any price step of the venue.
@@ -25,11 +26,13 @@ _PRICE_STEP = Decimal("1e-12")
 
 FillKey = tuple[LiquidationId, Asset, int]
 
+_tid = attrgetter("tid")
+
 # Which source a row is shown under when several saw it: the more complete the view, the earlier.
 _SOURCE_ORDER = ("hyperliquid_node", "hyperliquid_archive", "hyperliquid_api")
 
 
-class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One position taken in one sweep. ``liquidation_price`` is the size-weighted fill price.
 
     ``version`` is the number of distinct observations folded in: it grows with everything we
@@ -57,7 +60,7 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
     metadata: LiquidationMetadata
 
 
-class LiquidationMetadata(msgspec.Struct, frozen=True, kw_only=True):
+class LiquidationMetadata(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What else the fills say. None where no victim's row was seen."""
 
     hash: str | None
@@ -121,11 +124,10 @@ def fill_key(identity: LiquidationId, fill: LiquidatedFill) -> FillKey:
 
 def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidation:
     """The liquidation these fills (at least one, each once, all of one identity) add up to."""
-    fills = sorted((item.fill for item in observed), key=lambda fill: fill.tid)
+    fills = sorted([item.fill for item in observed], key=_tid)
     first = fills[0]
-    size = sum((fill.size for fill in fills), Decimal(0))
-    amount = sum((fill.price * fill.size for fill in fills), Decimal(0))
-    sources = frozenset[SourceName]().union(*(item.observed_by for item in observed))
+    size, amount, price = _sums(fills)
+    sources = sorted({SourceName(seen.partition("/")[0]) for item in observed for seen in item.observations})
     return Liquidation(
         liquidation_id=identity,
         chain=first.chain,
@@ -134,36 +136,60 @@ def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidati
         asset=first.asset,
         side=first.side,
         method=first.method,
-        size=Size(size),
-        liquidation_price=Price((amount / size).quantize(_PRICE_STEP)),
+        size=size,
+        liquidation_price=price,
         mark_price=first.mark_price,
-        amount_usd=Usd(amount),
+        amount_usd=amount,
         leverage=None,
         margin_mode=next((fill.margin_mode for fill in fills if fill.margin_mode is not None), None),
         fill_count=len(fills),
         timestamp=first.timestamp,
-        source=min(sources, key=_source_rank),
-        observed_by=tuple(sorted(sources)),
-        version=sum(len(item.observations) for item in observed),
+        source=sources[0] if len(sources) == 1 else min(sources, key=_source_rank),
+        observed_by=tuple(sources),
+        version=sum([len(item.observations) for item in observed]),
         metadata=_metadata(fills),
     )
 
 
+def _sums(fills: Sequence[LiquidatedFill]) -> tuple[Size, Usd, Price]:
+    """Size, amount and the average price they make."""
+    if len(fills) == 1:  # nearly all of a cascade's
+        only = fills[0]
+        return only.size, notional(only.price, only.size), Price(only.price.quantize(_PRICE_STEP))
+    size, amount = Decimal(0), Decimal(0)
+    for fill in fills:
+        size += fill.size
+        amount += fill.price * fill.size
+    return Size(size), Usd(amount), Price((amount / size).quantize(_PRICE_STEP))
+
+
 def _metadata(fills: Sequence[LiquidatedFill]) -> LiquidationMetadata:
-    sizes_before = [fill.position_size_before for fill in fills if fill.position_size_before is not None]
+    first = fills[0]
+    if len(fills) == 1:
+        directions: tuple[str, ...] = (first.direction_text,)
+        closed_pnl, fee, before = first.closed_pnl, first.fee, first.position_size_before
+    else:
+        directions = tuple(sorted({fill.direction_text for fill in fills}))
+        closed_pnl = _sum_if_all_known([fill.closed_pnl for fill in fills])
+        fee = _sum_if_all_known([fill.fee for fill in fills])
+        before = _largest([fill.position_size_before for fill in fills])
     return LiquidationMetadata(
-        hash=fills[0].hash,
-        liquidated_user=fills[0].liquidated_user,
-        fill_directions=tuple(sorted({fill.direction_text for fill in fills})),
-        closed_pnl=_sum_if_all_known([fill.closed_pnl for fill in fills]),
-        fee=_sum_if_all_known([fill.fee for fill in fills]),
-        position_size_before=max(sizes_before, key=abs, default=None),
+        hash=first.hash,
+        liquidated_user=first.liquidated_user,
+        fill_directions=directions,
+        closed_pnl=closed_pnl,
+        fee=fee,
+        position_size_before=before,
     )
 
 
-def _sum_if_all_known(numbers: Sequence[Usd | None]) -> Decimal | None:
+def _sum_if_all_known(numbers: Sequence[Usd | None]) -> Usd | None:
     known = [number for number in numbers if number is not None]
-    return sum(known, Decimal(0)) if len(known) == len(numbers) else None
+    return Usd(sum(known, Decimal(0))) if len(known) == len(numbers) else None
+
+
+def _largest(sizes: Sequence[Size | None]) -> Size | None:
+    return max((size for size in sizes if size is not None), key=abs, default=None)
 
 
 def _rank(fill: LiquidatedFill) -> tuple[bool, tuple[str, ...], str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 
 from kamiyo.core.ids import Asset, Protocol
 
@@ -27,6 +28,7 @@ def market_kind(asset: Asset) -> MarketKind:
     return MarketKind.BUILDER_PERPETUAL if ":" in asset else MarketKind.PERPETUAL
 
 
+@lru_cache(maxsize=4096)
 def protocol_of(asset: Asset) -> Protocol:
     """The perp dex an asset trades on: the builder's name before the colon, else the first dex."""
     dex, colon, _name = asset.partition(":")

@@ -58,10 +58,12 @@ def parse_decimal(text: str) -> Decimal:
 
 def plain(number: Decimal) -> str:
     """The number in plain digits without an exponent or trailing zeros: one text for one value."""
-    text = format(number, "f")
-    if "." in text:
+    text = str(number)  # a third of the time of format(), and as good unless it uses an exponent
+    if "E" in text:
+        text = format(number, "f")
+    if text[-1] == "0" and "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return "0" if text == "-0" else text
 
 
 def notional(price: Price, size: Size) -> Usd:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Protocol
 
 import msgspec
@@ -30,11 +31,13 @@ def from_millis(millis: int) -> datetime:
     return EPOCH + millis * _MILLISECOND
 
 
+@lru_cache(maxsize=1024)  # a block's events share their moment
 def to_millis(moment: datetime) -> int:
     """Whole milliseconds since the epoch, rounded down."""
     return (moment - EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=1024)
 def rfc3339(moment: datetime) -> str:
     """The moment in UTC with milliseconds and ``Z``, as every answer of ours shows time."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

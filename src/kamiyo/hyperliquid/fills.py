@@ -10,6 +10,7 @@ import enum
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import (
@@ -184,6 +185,7 @@ def _margin_mode(fill: Fill) -> MarginMode | None:
     return known[0] if known else None
 
 
+@lru_cache(maxsize=1024)  # a block's rows share their moment, as one object
 def _moment(millis: int) -> datetime:
     if not FIRST_MILLIS <= millis < LAST_MILLIS:
         raise MalformedPayload(f"time out of range: {millis}", rule="time_out_of_range")

@@ -1,40 +1,56 @@
-"""Rows as PostgreSQL's COPY text: the fastest way in that needs no code of the server's."""
+"""Rows as PostgreSQL's COPY text: the fastest way in that needs no code of the server's.
+
+A row is made of fields by joining them with tabs, in the order of its columns; each function here makes
+the field of one kind of value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
 
+NULL = "\\N"
+
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_NULL = "\\N"
+_REMEMBERED = 4096
 
-Value = str | int | Decimal | datetime | None | Sequence[str]
+moment: Callable[[datetime], str] = lru_cache(maxsize=_REMEMBERED)(datetime.isoformat)
 
 
-def field(value: Value) -> str:
-    """One value as COPY text: NULL, escaped text, a number, a moment, or an array of text."""
-    match value:
-        case None:
-            text = _NULL
-        case str():
-            text = value.translate(_ESCAPES)
-        case int() | Decimal():
-            text = str(value)
-        case datetime():
-            text = value.isoformat()
-        case _:
-            text = array(value)
-    return text
+def escaped(value: str) -> str:
+    """Any text. Asked for first, as a translation costs ten times the four searches."""
+    special = "\\" in value or "\t" in value or "\n" in value or "\r" in value
+    return value.translate(_ESCAPES) if special else value
+
+
+# The same few names and phrases stand in thousands of rows.
+name: Callable[[str], str] = lru_cache(maxsize=_REMEMBERED)(escaped)
+
+
+def number_or_null(value: Decimal | None) -> str:
+    """A number, or NULL where it is unknown."""
+    return NULL if value is None else str(value)
+
+
+def name_or_null(value: str | None) -> str:
+    """A short text that comes again and again, or NULL."""
+    return NULL if value is None else name(value)
 
 
 def array(values: Sequence[str]) -> str:
     """A one-dimensional array of text."""
-    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
-    return ("{" + ",".join(quoted) + "}").translate(_ESCAPES)
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return escaped("{" + ",".join(quoted) + "}")
 
 
-def rows(values: Iterable[Sequence[Value]]) -> BytesIO:
+def row(*fields: str) -> str:
+    """A row's fields as one line."""
+    return "\t".join(fields)
+
+
+def lines(rows: Iterable[str]) -> BytesIO:
     """All rows, one a line, ready to be copied."""
-    return BytesIO("".join(["\t".join(map(field, row)) + "\n" for row in values]).encode())
+    return BytesIO("\n".join([*rows, ""]).encode())

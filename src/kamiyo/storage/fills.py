@@ -2,20 +2,23 @@
 
 Writers of one hour of one chain take turns (an advisory lock taken before anything is written), so a
 fold always sees every committed fill of its liquidation, and the order of transaction ids is the order
-of versions. What was known already costs one look-up and changes nothing.
+of versions. The same lock lets what is new be told by looking, and be copied straight into the tables:
+nobody can store it in between. What was known already costs one look-up and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import TypeVar
 
 import asyncpg
 import msgspec
 
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, MarginMode
-from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, SourceName, TransactionHash
+from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName, TransactionHash
 from kamiyo.core.liquidations import (
     FillKey,
     Liquidation,
@@ -31,8 +34,13 @@ from kamiyo.core.margin import Direction
 from kamiyo.core.markets import protocol_of
 from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.time import to_millis
-from kamiyo.storage.copy_text import Value, rows
+from kamiyo.storage import copy_text as text
 from kamiyo.storage.pool import Connection
+
+T = TypeVar("T")
+
+# What finds a liquidation's rows: the partitioning columns, then its identity.
+_Place = tuple[Chain, Protocol, datetime, LiquidationId]
 
 _HOUR_MILLIS = 3_600_000
 _CHUNK = 5_000
@@ -57,48 +65,37 @@ def _excluded(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}" = excluded."{column}"' for column in columns)
 
 
-_STAGING = """
-CREATE TEMP TABLE IF NOT EXISTS staged_fills (LIKE liquidation_fills) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS staged_liquidations (LIKE liquidations) ON COMMIT DELETE ROWS;
-ALTER TABLE staged_fills ALTER recorded_at DROP NOT NULL;
-ALTER TABLE staged_liquidations ALTER recorded_at DROP NOT NULL
+_LOCK_HOURS = "SELECT pg_advisory_xact_lock(hashtextextended(hour, 0)) FROM unnest($1::text[]) AS hour"
+# One probe a moment; nearly always there is no fill of it yet, and then nothing of it need be looked for.
+_HEARD_MOMENTS = """
+SELECT moment FROM unnest($3::timestamptz[]) AS moment
+WHERE EXISTS (SELECT FROM liquidation_fills
+              WHERE chain = ANY($1) AND protocol = ANY($2) AND timestamp = moment)
 """
-_LOCK_HOUR = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-_INSERT_FILLS = f"""
-WITH inserted AS (
-    INSERT INTO liquidation_fills ({_names(_FILL_COLUMNS)}) SELECT {_names(_FILL_COLUMNS)} FROM staged_fills
-    ON CONFLICT DO NOTHING RETURNING liquidation_id)
-SELECT liquidation_id, count(*)::int AS fills FROM inserted GROUP BY liquidation_id
+_OF_LIQUIDATIONS = """
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+    AS wanted (chain, protocol, timestamp, liquidation_id)
+JOIN liquidation_fills f USING (chain, protocol, timestamp, liquidation_id)
 """
-_OUTDATED_FILLS = """
-SELECT f.* FROM staged_fills s JOIN liquidation_fills f
-    USING (chain, protocol, timestamp, liquidation_id, asset, tid)
-WHERE NOT f.observations @> s.observations
+_KNOWN_FILLS = f"SELECT liquidation_id, f.asset, f.tid, f.observations {_OF_LIQUIDATIONS}"
+_FILLS_OF = f"SELECT f.* {_OF_LIQUIDATIONS}"
+_STAGED_FILLS = """
+CREATE TEMP TABLE IF NOT EXISTS staged_fills (LIKE liquidation_fills INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
+"""
+_STAGED_LIQUIDATIONS = """
+CREATE TEMP TABLE IF NOT EXISTS staged_liquidations (LIKE liquidations INCLUDING DEFAULTS)
+ON COMMIT DELETE ROWS
 """
 _REPLACE_FILLS = f"""
 INSERT INTO liquidation_fills ({_names(_FILL_COLUMNS)}) SELECT {_names(_FILL_COLUMNS)} FROM staged_fills
 ON CONFLICT (chain, protocol, timestamp, liquidation_id, asset, tid)
 DO UPDATE SET {_excluded(_FILL_COLUMNS[6:])}
 """
-_INSERT_LIQUIDATIONS = f"""
-WITH inserted AS (
-    INSERT INTO liquidations ({_names(_LIQUIDATION_COLUMNS)})
-    SELECT {_names(_LIQUIDATION_COLUMNS)} FROM staged_liquidations
-    ON CONFLICT DO NOTHING RETURNING liquidation_id)
-SELECT s.liquidation_id FROM staged_liquidations s LEFT JOIN inserted i USING (liquidation_id)
-WHERE i.liquidation_id IS NULL
-"""
 _REPLACE_LIQUIDATIONS = f"""
 INSERT INTO liquidations ({_names(_LIQUIDATION_COLUMNS)})
 SELECT {_names(_LIQUIDATION_COLUMNS)} FROM staged_liquidations
 ON CONFLICT (chain, protocol, timestamp, liquidation_id)
 DO UPDATE SET {_excluded(_LIQUIDATION_COLUMNS[4:])}, recorded_at = now()
-"""
-_FILLS_OF = """
-SELECT f.* FROM liquidation_fills f
-JOIN unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-    AS wanted (chain, protocol, timestamp, liquidation_id)
-    USING (chain, protocol, timestamp, liquidation_id)
 """
 
 
@@ -109,6 +106,13 @@ class StoredFills(msgspec.Struct, frozen=True):
     liquidations: tuple[Liquidation, ...]
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What the database has of a batch's liquidations: all their fills, with who observed them."""
+
+    fills: Mapping[FillKey, frozenset[str]]
+    liquidations: frozenset[LiquidationId]
+
+
 async def store_fills(connection: Connection, fills: Sequence[LiquidatedFill]) -> StoredFills:
     """Store fills and the liquidations they belong to, within the caller's transaction.
 
@@ -117,10 +121,24 @@ async def store_fills(connection: Connection, fills: Sequence[LiquidatedFill]) -
     if not fills:
         return StoredFills(0, ())
     await _lock_hours(connection, fills)
-    await connection.execute(_STAGING)
-    observed = merge_all((_key(fill), observe(fill)) for fill in fills)
-    new_fills, changed = await _store_observed(connection, observed)
-    return StoredFills(new_fills, await _store_folds(connection, observed, changed))
+    observed = merge_all([(_key(fill), observe(fill)) for fill in fills])
+    known = await _look_up(connection, observed)
+    new = {key: fill for key, fill in observed.items() if key not in known.fills}
+    told = [
+        key for key, seen in known.fills.items() if key in observed and not observed[key].observations <= seen
+    ]
+    await copy_fills(connection, new)
+    await _merge_into_stored(connection, [(key, observed[key]) for key in told])
+    changed = {key[0] for key in new} | {key[0] for key in told}
+    return StoredFills(len(new), await _store_folds(connection, observed, changed, known.liquidations))
+
+
+async def copy_fills(connection: Connection, new: Mapping[FillKey, ObservedFill]) -> None:
+    """Add fills the table does not have; the caller holds the locks and has looked."""
+    for chunk in _chunks(list(new.items())):
+        await _copy(
+            connection, "liquidation_fills", _FILL_COLUMNS, [_fill_line(key, fill) for key, fill in chunk]
+        )
 
 
 def fill_from_row(row: asyncpg.Record | Mapping[str, object]) -> ObservedFill:
@@ -161,146 +179,137 @@ def _key(fill: LiquidatedFill) -> FillKey:
 
 
 async def _lock_hours(connection: Connection, fills: Iterable[LiquidatedFill]) -> None:
-    hours = sorted({f"{fill.chain}/{to_millis(fill.timestamp) // _HOUR_MILLIS}" for fill in fills})
-    for hour in hours:  # in one order for everybody, so that two writers never wait for each other
-        await connection.execute(_LOCK_HOUR, f"liquidations/{hour}")
+    hours = {(fill.chain, to_millis(fill.timestamp) // _HOUR_MILLIS) for fill in fills}
+    # In one order for everybody, so that two writers never wait for each other.
+    await connection.execute(_LOCK_HOURS, sorted(f"liquidations/{chain}/{hour}" for chain, hour in hours))
 
 
-async def _store_observed(
-    connection: Connection, observed: dict[FillKey, ObservedFill]
-) -> tuple[int, frozenset[LiquidationId]]:
-    """Insert what is new, merge what says something new of a known fill; which liquidations that touched."""
-    new, changed = 0, set[LiquidationId]()
-    items = list(observed.items())
-    for chunk in (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)):
-        await _stage(
-            connection, "staged_fills", _FILL_COLUMNS, [_fill_values(key, fill) for key, fill in chunk]
-        )
-        inserted = await connection.fetch(_INSERT_FILLS)
-        count = sum(row["fills"] for row in inserted)
-        new += count
-        changed.update(row["liquidation_id"] for row in inserted)
-        if count < len(chunk):
-            changed.update(await _merge_outdated(connection, observed))
-        await connection.execute("TRUNCATE staged_fills")
-    return new, frozenset(changed)
+async def _look_up(connection: Connection, observed: Mapping[FillKey, ObservedFill]) -> _Known:
+    places = {key[0]: _place(key[0], fill.fill) for key, fill in observed.items()}
+    chains, protocols, moments = (list({place[at] for place in places.values()}) for at in range(3))
+    heard = {row[0] for row in await connection.fetch(_HEARD_MOMENTS, chains, protocols, moments)}
+    wanted = [place for place in places.values() if place[2] in heard]
+    fills: dict[FillKey, frozenset[str]] = {}
+    for chunk in _chunks(wanted):
+        for row in await connection.fetch(_KNOWN_FILLS, *_columns(chunk)):
+            fills[row[0], row[1], row[2]] = frozenset(row[3])
+    return _Known(fills, frozenset(key[0] for key in fills))
 
 
-async def _merge_outdated(
-    connection: Connection, observed: Mapping[FillKey, ObservedFill]
-) -> set[LiquidationId]:
-    stored = [
-        (LiquidationId(row["liquidation_id"]), fill_from_row(row))
-        for row in await connection.fetch(_OUTDATED_FILLS)
-    ]
-    merged = [
-        (key, merge(fill, observed[key])) for key, fill in ((fill_key(i, f.fill), f) for i, f in stored)
-    ]
-    if merged:
-        await connection.execute("TRUNCATE staged_fills")
-        await _stage(
-            connection, "staged_fills", _FILL_COLUMNS, [_fill_values(key, fill) for key, fill in merged]
-        )
+async def _merge_into_stored(connection: Connection, told: Sequence[tuple[FillKey, ObservedFill]]) -> None:
+    """Merge what says something new of a known fill into it."""
+    for chunk in _chunks(told):
+        places = {key[0]: _place(key[0], fill.fill) for key, fill in chunk}
+        stored = dict(await _stored_fills(connection, list(places.values())))
+        lines = [_fill_line(key, merge(stored[key], fill)) for key, fill in chunk]
+        await connection.execute(_STAGED_FILLS)
+        await _copy(connection, "staged_fills", _FILL_COLUMNS, lines)
         await connection.execute(_REPLACE_FILLS)
-    return {identity for identity, _fill in stored}
+        await connection.execute("DELETE FROM staged_fills")
 
 
 async def _store_folds(
-    connection: Connection, observed: Mapping[FillKey, ObservedFill], changed: frozenset[LiquidationId]
+    connection: Connection,
+    observed: Mapping[FillKey, ObservedFill],
+    changed: AbstractSet[LiquidationId],
+    known: AbstractSet[LiquidationId],
 ) -> tuple[Liquidation, ...]:
     """Write the fold of each changed liquidation, reading stored fills back only where it existed before."""
     own: dict[LiquidationId, list[ObservedFill]] = {identity: [] for identity in changed}
     for (identity, _asset, _tid), fill in observed.items():
         if identity in own:
             own[identity].append(fill)
-    folded = {identity: fold(identity, fills) for identity, fills in own.items()}
-    existed: list[LiquidationId] = []
-    for chunk in _chunks(list(folded.values())):
-        await _stage(
-            connection,
-            "staged_liquidations",
-            _LIQUIDATION_COLUMNS,
-            [_liquidation_values(each) for each in chunk],
-        )
-        existed.extend(row[0] for row in await connection.fetch(_INSERT_LIQUIDATIONS))
-        await connection.execute("TRUNCATE staged_liquidations")
-    for chunk in _chunks([folded[identity] for identity in existed]):
-        refolded = await _fold_stored(connection, chunk)
-        folded |= refolded
-        values = [_liquidation_values(each) for each in refolded.values()]
-        await _stage(connection, "staged_liquidations", _LIQUIDATION_COLUMNS, values)
+    folded = [fold(identity, fills) for identity, fills in own.items() if identity not in known]
+    for chunk in _chunks(folded):
+        await _copy(connection, "liquidations", _LIQUIDATION_COLUMNS, map(_liquidation_line, chunk))
+    outdated = [_place(identity, fills[0].fill) for identity, fills in own.items() if identity in known]
+    for places in _chunks(outdated):
+        refolded = await _fold_stored(connection, places)
+        await connection.execute(_STAGED_LIQUIDATIONS)
+        await _copy(connection, "staged_liquidations", _LIQUIDATION_COLUMNS, map(_liquidation_line, refolded))
         await connection.execute(_REPLACE_LIQUIDATIONS)
-        await connection.execute("TRUNCATE staged_liquidations")
-    return tuple(sorted(folded.values(), key=lambda each: each.liquidation_id))
+        await connection.execute("DELETE FROM staged_liquidations")
+        folded += refolded
+    return tuple(sorted(folded, key=lambda each: each.liquidation_id))
 
 
-def _chunks(items: list[Liquidation]) -> Iterable[list[Liquidation]]:
+async def _fold_stored(connection: Connection, places: Sequence[_Place]) -> list[Liquidation]:
+    fills: dict[LiquidationId, list[ObservedFill]] = {place[3]: [] for place in places}
+    for key, fill in await _stored_fills(connection, places):
+        fills[key[0]].append(fill)
+    return [fold(identity, observed) for identity, observed in fills.items()]
+
+
+async def _stored_fills(
+    connection: Connection, places: Sequence[_Place]
+) -> list[tuple[FillKey, ObservedFill]]:
+    rows = await connection.fetch(_FILLS_OF, *_columns(places))
+    return [((row["liquidation_id"], row["asset"], row["tid"]), fill_from_row(row)) for row in rows]
+
+
+def _place(identity: LiquidationId, fill: LiquidatedFill) -> _Place:
+    return fill.chain, protocol_of(fill.asset), fill.timestamp, identity
+
+
+def _columns(places: Sequence[_Place]) -> list[list[object]]:
+    return [list(column) for column in zip(*places, strict=True)]
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK))
 
 
-async def _fold_stored(
-    connection: Connection, liquidations: Sequence[Liquidation]
-) -> dict[LiquidationId, Liquidation]:
-    keys = [(each.chain, each.protocol, each.timestamp, each.liquidation_id) for each in liquidations]
-    stored: dict[LiquidationId, list[ObservedFill]] = {each.liquidation_id: [] for each in liquidations}
-    for row in await connection.fetch(_FILLS_OF, *map(list, zip(*keys, strict=True))):
-        stored[row["liquidation_id"]].append(fill_from_row(row))
-    return {identity: fold(identity, fills) for identity, fills in stored.items()}
+async def _copy(connection: Connection, table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
+    await connection.copy_to_table(table, source=text.lines(lines), columns=list(columns), format="text")
 
 
-async def _stage(
-    connection: Connection, table: str, columns: Sequence[str], values: Sequence[Sequence[Value]]
-) -> None:
-    await connection.copy_to_table(table, source=rows(values), columns=list(columns), format="text")
-
-
-def _fill_values(key: FillKey, observed: ObservedFill) -> tuple[Value, ...]:
+def _fill_line(key: FillKey, observed: ObservedFill) -> str:
     fill = observed.fill
-    return (
-        fill.chain,
-        protocol_of(fill.asset),
-        fill.timestamp,
+    return text.row(
+        text.name(fill.chain),
+        text.name(protocol_of(fill.asset)),
+        text.moment(fill.timestamp),
         key[0],
-        fill.asset,
-        fill.tid,
+        text.name(fill.asset),
+        str(fill.tid),
         fill.user,
         fill.side,
         fill.method,
-        fill.price,
-        fill.size,
-        fill.mark_price,
-        fill.source,
-        fill.hash,
+        str(fill.price),
+        str(fill.size),
+        str(fill.mark_price),
+        text.name(fill.source),
+        fill.hash or text.NULL,
         fill.role,
         fill.liquidated_user,
-        fill.direction_text,
-        fill.margin_mode,
-        fill.closed_pnl,
-        fill.fee,
-        fill.position_size_before,
-        tuple(sorted(observed.observations)),
+        text.name(fill.direction_text),
+        fill.margin_mode or text.NULL,
+        text.number_or_null(fill.closed_pnl),
+        text.number_or_null(fill.fee),
+        text.number_or_null(fill.position_size_before),
+        text.array(sorted(observed.observations)),
     )
 
 
-def _liquidation_values(each: Liquidation) -> tuple[Value, ...]:
-    return (
-        each.chain,
-        each.protocol,
-        each.timestamp,
+def _liquidation_line(each: Liquidation) -> str:
+    return text.row(
+        text.name(each.chain),
+        text.name(each.protocol),
+        text.moment(each.timestamp),
         each.liquidation_id,
         each.user,
-        each.asset,
+        text.name(each.asset),
         each.side,
         each.method,
-        each.size,
-        each.liquidation_price,
-        each.mark_price,
-        each.amount_usd,
-        each.leverage,
-        each.margin_mode,
-        each.fill_count,
-        each.source,
-        each.observed_by,
-        each.version,
-        to_json(each.metadata).decode(),
+        str(each.size),
+        str(each.liquidation_price),
+        str(each.mark_price),
+        str(each.amount_usd),
+        text.number_or_null(each.leverage),
+        each.margin_mode or text.NULL,
+        str(each.fill_count),
+        text.name(each.source),
+        text.array(each.observed_by),
+        str(each.version),
+        text.escaped(to_json(each.metadata).decode()),
     )

@@ -67,7 +67,7 @@ CREATE TABLE liquidations (
     source            text COLLATE "C" NOT NULL,
     observed_by       text[] NOT NULL,
     version           integer NOT NULL,
-    metadata          jsonb NOT NULL,
+    metadata          json NOT NULL,
     recorded_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (chain, protocol, timestamp, liquidation_id)
 ) PARTITION BY LIST (chain);
