@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import cast
 
 from kamiyo.core.errors import (
     EngineFailed,
@@ -23,6 +26,7 @@ class Exit(enum.IntEnum):
     SETTINGS = 3
     UNAVAILABLE = 4
     UNHEALTHY = 5
+    INTERRUPTED = 130
 
 
 _MEANINGS = {
@@ -31,7 +35,8 @@ _MEANINGS = {
     Exit.USAGE: "wrong usage",
     Exit.SETTINGS: "settings, engine or schema are not usable",
     Exit.UNAVAILABLE: "the server or the database cannot be reached",
-    Exit.UNHEALTHY: "it runs, but a check is not green",
+    Exit.UNHEALTHY: "a check is red",
+    Exit.INTERRUPTED: "ended by Ctrl-C",
 }
 TABLE = "Exit codes: " + ", ".join(f"{code.value} {meaning}" for code, meaning in _MEANINGS.items()) + "."
 
@@ -47,3 +52,18 @@ def code_of(error: KamiyoError) -> Exit:
             return Exit.UNAVAILABLE
         case _:
             return Exit.FAILED
+
+
+@contextmanager
+def ungrouped() -> Generator[None]:
+    """Raise the first error of a task group in the group's place: that is the one to tell."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(error: Exception) -> Exception:
+    if not isinstance(error, ExceptionGroup):
+        return error
+    return _first(cast("ExceptionGroup[Exception]", error).exceptions[0])

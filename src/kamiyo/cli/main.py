@@ -33,3 +33,8 @@ def main() -> None:
     except KamiyoError as error:
         typer.echo(f"kamiyo: {error}", err=True)
         sys.exit(exits.code_of(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"kamiyo: {error.filename}: {error.strerror}", err=True)
+        sys.exit(exits.Exit.FAILED)

@@ -9,6 +9,7 @@ import msgspec
 import typer
 import uvloop
 
+from kamiyo.cli.exits import ungrouped
 from kamiyo.kit.logging import configure
 from kamiyo.runtime.embedded import RunningEngines, start_engines
 from kamiyo.runtime.processes import Role, check_host
@@ -32,7 +33,7 @@ def run(
     settings = settings_of(config, home=home, host=host, port=port)
     check_host(settings.host)
     configure(json=settings.log_json)
-    with engines_of(settings) as engines:
+    with engines_of(settings) as engines, ungrouped():
         uvloop.run(run_roles(settings, engines, role or list(Role)))
 
 

@@ -1,0 +1,179 @@
+"""``kamiyo exploits`` and ``kamiyo liquidations``: what a running server knows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, Listing, ServerOption, open_client, read_row
+from kamiyo.cli.output import amount, amount_range, build_table, freshness_lines, open_console, print_json
+from kamiyo.core.events import LiquidationMethod
+from kamiyo.core.exploits import ExploitStatus
+from kamiyo.core.margin import Direction
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_SHORT_ADDRESS = 10
+
+AssetOption = Annotated[
+    str | None, typer.Option("--asset", help="The venue's name of the market: BTC, kPEPE.")
+]
+MinUsdOption = Annotated[
+    str | None, typer.Option("--min-usd", help="At least this many USD; unknown is not.")
+]
+StartOption = Annotated[
+    str | None, typer.Option("--start", help="From this moment on: 2025-10-10, RFC 3339 or milliseconds.")
+]
+EndOption = Annotated[str | None, typer.Option("--end", help="Before this moment.")]
+LimitOption = Annotated[int, typer.Option("--limit", help="Rows at most, the newest first.", min=1)]
+UserOption = Annotated[str | None, typer.Option("--user", help="The account that lost the position.")]
+SideOption = Annotated[Direction | None, typer.Option("--side", help="The side of the lost position.")]
+MethodOption = Annotated[LiquidationMethod | None, typer.Option("--method", help="How the position ended.")]
+
+
+class LiquidationRow(msgspec.Struct, frozen=True):
+    """What the table of liquidations shows of one."""
+
+    liquidation_id: str
+    timestamp: str
+    asset: str
+    side: str
+    method: str
+    size: str
+    liquidation_price: str
+    amount_usd: str
+    user: str
+    source: str
+
+    def cells(self) -> list[str]:
+        """The row of the table; the account is cut short, JSON has it in full."""
+        user = f"{self.user[:_SHORT_ADDRESS]}…"
+        value = amount(self.amount_usd)
+        return [
+            self.timestamp, self.asset, self.side, self.method, self.size, self.liquidation_price, value,
+            user, self.source,
+        ]  # fmt: skip
+
+
+class ExploitRow(msgspec.Struct, frozen=True):
+    """What the table of exploits shows of one."""
+
+    timestamp: str
+    name: str
+    kind: str
+    protocol: str
+    category: str
+    status: str
+    confidence: str
+    source: str
+    amount_usd: str | None
+    amount_usd_low: str | None
+    amount_usd_high: str | None
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        value = amount_range(self.amount_usd, self.amount_usd_low, self.amount_usd_high)
+        return [
+            self.timestamp[:10], value, self.status, self.confidence, self.kind, self.category, self.protocol,
+            self.name,
+        ]  # fmt: skip
+
+
+_liquidation = msgspec.json.Decoder(LiquidationRow)
+_exploit = msgspec.json.Decoder(ExploitRow)
+LIQUIDATION_COLUMNS = ("time", "asset", "side", "method", "size#", "price#", "USD#", "user", "source")
+_EXPLOIT_COLUMNS = ("date", "USD#", "status", "confidence", "kind", "category", "protocol", "name")
+
+
+def exploits(
+    *,
+    category: Annotated[str | None, typer.Option(help="Only this kind of attack.")] = None,
+    status: Annotated[ExploitStatus | None, typer.Option(help="What is held of the claim.")] = None,
+    asset: AssetOption = None,
+    min_usd: MinUsdOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    limit: LimitOption = 20,
+    json: JsonOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+) -> None:
+    """List the exploits a running KAMIYO knows."""
+    filters = {
+        "category": category,
+        "status": status,
+        "asset": asset,
+        "min_usd": min_usd,
+        "start": moment(start),
+        "end": moment(end),
+    }
+    listing = asyncio.run(_ask(server, "/exploits", filters, limit))
+    _show(listing, json=json, build=_exploit_table, none="no exploit fits")
+
+
+def liquidations(
+    *,
+    asset: AssetOption = None,
+    user: UserOption = None,
+    side: SideOption = None,
+    method: MethodOption = None,
+    min_usd: MinUsdOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    limit: LimitOption = 20,
+    json: JsonOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+) -> None:
+    """List the liquidations a running KAMIYO has seen."""
+    filters = {
+        "asset": asset,
+        "user": user,
+        "side": side,
+        "method": method,
+        "min_usd": min_usd,
+        "start": moment(start),
+        "end": moment(end),
+    }
+    listing = asyncio.run(_ask(server, "/liquidations", filters, limit))
+    _show(listing, json=json, build=_liquidation_table, none="no liquidation is known that fits")
+
+
+def moment(text: str | None) -> str | None:
+    """A moment as the server takes it: a day alone is its first instant in UTC."""
+    return f"{text}T00:00:00Z" if text is not None and _DAY.fullmatch(text) else text
+
+
+def read_liquidation(content: msgspec.Raw) -> LiquidationRow:
+    """One liquidation as the server writes it."""
+    return read_row(_liquidation, content)
+
+
+async def _ask(server: str, path: str, filters: Mapping[str, str | None], limit: int) -> Listing:
+    async with open_client(server) as client:
+        return await client.listing(path, filters, limit)
+
+
+def _liquidation_table(rows: Sequence[msgspec.Raw]) -> Table:
+    return build_table(LIQUIDATION_COLUMNS, [read_liquidation(row).cells() for row in rows])
+
+
+def _exploit_table(rows: Sequence[msgspec.Raw]) -> Table:
+    return build_table(_EXPLOIT_COLUMNS, [read_row(_exploit, row).cells() for row in rows])
+
+
+def _show(
+    listing: Listing, *, json: bool, build: Callable[[Sequence[msgspec.Raw]], Table], none: str
+) -> None:
+    if json:
+        print_json({"data": listing.rows, "meta": listing.raw_meta})
+        return
+    console = open_console()
+    console.print(build(listing.rows) if listing.rows else none)
+    if listing.meta.has_more:
+        console.print(f"the newest {len(listing.rows)} are shown; for more: --limit")
+    for line in freshness_lines(listing.meta):
+        console.print(line)
