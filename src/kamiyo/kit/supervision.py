@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -37,20 +38,34 @@ async def supervise(task: Task, failed: Failed, clock: Clock) -> None:
     failures = 0
     while True:
         started = clock.now()
-        try:
-            await task()
-        except Exception as error:  # the supervisor's purpose: whatever failed is reported and restarted
-            if clock.now() - started >= _HEALTHY_AFTER:
-                failures = 0
-            await failed(error)
-            await clock.sleep(wait_before_restart(failures))
-            failures += 1
-        else:
+        error = await _failure_of(task)
+        if error is None:
             return
+        if clock.now() - started >= _HEALTHY_AFTER:
+            failures = 0
+        await failed(error)
+        await clock.sleep(wait_before_restart(failures))
+        failures += 1
+
+
+async def _failure_of(task: Task) -> Exception | None:
+    # In a task of its own: a task group that is cancelled while a task of it fails raises the failure alone,
+    # and the cancellation would be lost.
+    async with asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(_run(task))
+    return run.result()
+
+
+async def _run(task: Task) -> Exception | None:
+    try:
+        await task()
+    except Exception as error:  # the supervisor's purpose: whatever failed is reported and restarted
+        return error
+    return None
 
 
 def wait_before_restart(failures: int) -> timedelta:
     """How long to wait after this many failures in a row: doubling, bounded, with up to half of it random."""
-    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures, 10))
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * (1 << min(failures, 10)))
     jitter: float = random.uniform(0.5, 1.0)  # noqa: S311 -- jitter, not a secret
     return longest * jitter

@@ -10,19 +10,18 @@ from typing import Protocol, cast
 
 import structlog
 
-from kamiyo.aggregators.base import BaseAggregator, StreamItem, Waiting
-from kamiyo.core.errors import SourceUnavailable, StorageUnavailable
-from kamiyo.core.events import Gap
+from kamiyo.aggregators.base import BaseAggregator, Waiting
+from kamiyo.core.errors import KamiyoError, SourceUnavailable, StorageUnavailable
 from kamiyo.core.ids import SourceName
-from kamiyo.core.ports import Journal, Raw
+from kamiyo.core.ports import Journal
 from kamiyo.core.sources import SourceState, SourceType
 from kamiyo.core.time import Clock
 from kamiyo.kit.supervision import supervise
-from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Pipeline
+from kamiyo.processing.backlog import Backlog
+from kamiyo.processing.pipeline import Pipeline
 
-MAX_BATCH_BYTES = 16 << 20
-MAX_QUEUED_PAYLOADS = 1_000
 _LOOK_AGAIN = timedelta(seconds=2)
+_LONGEST_DETAIL = 500
 
 
 class Leases(Protocol):
@@ -96,39 +95,35 @@ class SupervisedSource:
         return held
 
     async def _read_stream(self) -> None:
-        queue: asyncio.Queue[Raw | Gap | None] = asyncio.Queue(MAX_QUEUED_PAYLOADS)
+        backlog = Backlog()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._fill(queue), name=f"{self.name}/read")
-            tasks.create_task(self._drain(queue), name=f"{self.name}/store")
+            tasks.create_task(self._fill(backlog), name=f"{self.name}/read")
+            tasks.create_task(self._drain(backlog), name=f"{self.name}/store")
         if not self._is_live_source:
             await self._enter(SourceState.LOADED, "")
 
-    async def _fill(self, queue: asyncio.Queue[Raw | Gap | None]) -> None:
+    async def _fill(self, backlog: Backlog) -> None:
         cursor = await self._journal.cursor(self.name)
         async with aclosing(self._aggregator.stream(cursor)) as items:
             async for item in items:
-                await self._offer(item, queue)
-        await queue.put(None)
+                await backlog.put(item)
+        backlog.end()
 
-    async def _offer(self, item: StreamItem, queue: asyncio.Queue[Raw | Gap | None]) -> None:
-        if isinstance(item, Waiting):
-            await self._enter(SourceState.UNREACHABLE, item.detail)
-            return
-        await queue.put(item)
-
-    async def _drain(self, queue: asyncio.Queue[Raw | Gap | None]) -> None:
+    async def _drain(self, backlog: Backlog) -> None:
         newest_block = await self._journal.newest_block(self.name)
         pipeline = Pipeline(self._aggregator, self._journal, self._clock, newest_block=newest_block)
-        while (first := await queue.get()) is not None:
-            batch, ended = _collect(first, queue)
-            outcomes = await pipeline.run(batch)
+        while taken := await backlog.take():
+            for waiting in (item for item in taken if isinstance(item, Waiting)):
+                # After what was read before it is stored, so that this does not call the source live again.
+                await self._enter(SourceState.UNREACHABLE, waiting.detail)
+            batch = [item for item in taken if not isinstance(item, Waiting)]
+            outcomes = await pipeline.run(batch) if batch else []
             if self._is_live_source and any(each.batch.heard_at is not None for each in outcomes):
                 await self._enter(SourceState.LIVE, "")
-            if ended:
-                return
 
     async def _enter(self, state: SourceState, detail: str) -> None:
         """Say a state once: in the database, where readers look, and in the log, where operators do."""
+        detail = _storable(detail)
         if (state, detail) == self._state:
             return
         await self._journal.report_state(self.name, state, detail)
@@ -145,8 +140,8 @@ class SupervisedSource:
         state = SourceState.UNREACHABLE if isinstance(cause, SourceUnavailable) else SourceState.FAILED
         try:
             await self._enter(state, f"{type(cause).__name__}: {cause}")
-        except StorageUnavailable as unavailable:
-            self._say_once(SourceState.FAILED, str(unavailable))
+        except KamiyoError as untold:
+            self._say_once(SourceState.FAILED, str(untold))
 
     def _say_once(self, state: SourceState, detail: str) -> None:
         if self._state is None or self._state[0] is not state:
@@ -157,20 +152,9 @@ class SupervisedSource:
 _GOOD = {SourceState.LIVE, SourceState.LOADED, SourceState.STARTING}
 
 
-def _collect(first: Raw | Gap, queue: asyncio.Queue[Raw | Gap | None]) -> tuple[list[Raw | Gap], bool]:
-    """What is waiting now, up to a batch: under load batches grow, in quiet nothing waits for company."""
-    batch, size = [first], _size(first)
-    while len(batch) < MAX_BATCH_PAYLOADS and size < MAX_BATCH_BYTES and not queue.empty():
-        item = queue.get_nowait()
-        if item is None:
-            return batch, True
-        batch.append(item)
-        size += _size(item)
-    return batch, False
-
-
-def _size(item: Raw | Gap) -> int:
-    return len(item.payload) if isinstance(item, Raw) else 0
+def _storable(detail: str) -> str:
+    """The detail in text that any database and terminal takes: it may quote what a source sent."""
+    return "".join(letter if letter.isprintable() else "?" for letter in detail[:_LONGEST_DETAIL])
 
 
 def _first_cause(error: Exception) -> Exception:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from kamiyo.aggregators.base import BaseAggregator
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import Gap
@@ -60,7 +62,7 @@ class Pipeline:
         self._aggregator = aggregator
         self._journal = journal
         self._clock = clock
-        self._deduplicator = deduplicator or Deduplicator()
+        self._deduplicator = Deduplicator() if deduplicator is None else deduplicator
         self._continuity = Continuity(aggregator.name, newest_block)
 
     async def run(self, items: Sequence[Raw | Gap]) -> list[Outcome]:
@@ -71,21 +73,29 @@ class Pipeline:
         A batch the database refuses for good is stored payload by payload, and the one it refuses
         becomes a reject: one poisonous payload never stops the stream.
         """
-        batch, counts = self._prepare(items)
         try:
-            written = await self._journal.write(batch)
-        except StorageRefused as error:
-            self._undo()
-            if len(items) == 1:
-                return [await self._store_refusal(items[0], error)]
-            return [outcome for item in items for outcome in await self.run([item])]
+            return await self._run(items)
         except BaseException:
             self._undo()
             raise
+
+    async def _run(self, items: Sequence[Raw | Gap]) -> list[Outcome]:
+        batch, counts = self._prepare(items)
+        try:
+            return [await self._store(batch, counts)]
+        except StorageRefused as error:
+            if len(items) == 1:
+                self._deduplicator.forget_batch()  # but not the block: it was read
+                return [await self._store(*_refusal(items[0], batch, error))]
+        self._undo()
+        return [outcome for item in items for outcome in await self._run([item])]
+
+    async def _store(self, batch: Batch, counts: Counter[Counted]) -> Outcome:
+        written = await self._journal.write(batch)
         self._deduplicator.remember_batch()
         self._continuity.batch_stored()
         _count(batch, counts, written)
-        return [Outcome(batch, counts, written)]
+        return Outcome(batch, counts, written)
 
     def _prepare(self, items: Sequence[Raw | Gap]) -> tuple[Batch, Counter[Counted]]:
         draft, now = _Draft(), self._clock.now()
@@ -123,24 +133,24 @@ class Pipeline:
         if newest is not None and (draft.last_event_at is None or newest > draft.last_event_at):
             draft.last_event_at = newest
 
-    async def _store_refusal(self, item: Raw | Gap, error: StorageRefused) -> Outcome:
-        if isinstance(item, Gap):
-            raise error
-        counts = Counter({Counted.PAYLOADS: 1, Counted.REJECTS: 1})
-        batch = Batch(
-            source=self._aggregator.name,
-            rejects=(reject(item, rule="storage_refused", detail=str(error)),),
-            tallies=() if item.span is None else (Tally(span=item.span, counts=counts),),
-            cursor=item.cursor,
-            heard_at=item.received_at,
-        )
-        written = await self._journal.write(batch)
-        _count(batch, counts, written)
-        return Outcome(batch, counts, written)
-
     def _undo(self) -> None:
         self._deduplicator.forget_batch()
         self._continuity.batch_failed()
+
+
+def _refusal(item: Raw | Gap, batch: Batch, error: StorageRefused) -> tuple[Batch, Counter[Counted]]:
+    """What is stored of a payload the database does not take: that it came, and why it is not here."""
+    if isinstance(item, Gap):
+        raise error
+    counts = Counter({Counted.PAYLOADS: 1, Counted.REJECTS: 1})
+    refusal = msgspec.structs.replace(
+        batch,
+        events=(),
+        rejects=(reject(item, rule="storage_refused", detail=str(error)),),
+        tallies=() if item.span is None else (Tally(span=item.span, counts=counts),),
+        last_event_at=None,
+    )
+    return refusal, counts
 
 
 def _count(batch: Batch, counts: Counter[Counted], written: Written) -> None:

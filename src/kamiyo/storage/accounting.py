@@ -83,7 +83,8 @@ async def store_tallies(connection: Connection, source: SourceName, tallies: Seq
 async def _add(connection: Connection, source: SourceName, scope: str, tallies: Iterable[Tally]) -> None:
     await connection.execute(_LOCK_SPANS, source, scope)
     counted = await connection.fetchval(_READ_RANGES, source, scope)
-    new = [tally for tally in tallies if not _covered(counted, tally)]
+    each_once = {tally.span: tally for tally in tallies}.values()
+    new = [tally for tally in each_once if not _covered(counted, tally)]
     if new:
         sums = _sums(tally.counts for tally in new)
         ranges = [asyncpg.Range(tally.span.start, tally.span.end) for tally in new]

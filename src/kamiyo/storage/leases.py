@@ -13,6 +13,7 @@ from kamiyo.core.time import Clock
 from kamiyo.storage.pool import connect, translated
 
 _CHECK_EVERY = timedelta(seconds=2)
+_PATIENCE_SECONDS = 10  # a server that vanished without a word has released the lease, or will
 _TRY = "SELECT pg_try_advisory_lock(hashtextextended('lease/' || $1, 0))"
 
 
@@ -46,4 +47,4 @@ async def _watch(connection: asyncpg.Connection[asyncpg.Record], clock: Clock) -
     while True:
         await clock.sleep(_CHECK_EVERY)
         async with translated():
-            await connection.execute("SELECT 1")
+            await connection.execute("SELECT 1", timeout=_PATIENCE_SECONDS)

@@ -29,9 +29,16 @@ _TRANSIENT = (
     asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby after a fail-over, until the address points elsewhere
+    asyncpg.CheckViolationError,  # no partition for the row: it can be made, see storage.journal
 )
-# What no repetition cures: a value that does not fit its column.
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeEncodeError)
+# What no repetition cures: a value that does not fit its column, or is nested too deeply to be read.
+_REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    UnicodeError,
+)
 _COMMAND_TIMEOUT_SECONDS = 60
 _SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
 
@@ -41,10 +48,10 @@ async def translated() -> AsyncGenerator[None]:
     """Raise StorageUnavailable for what may work later and StorageRefused for what never will."""
     try:
         yield
-    except _REFUSED as error:
-        raise StorageRefused(f"{type(error).__name__}: {error}") from error
     except _TRANSIENT as error:
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+    except _REFUSED as error:
+        raise StorageRefused(f"{type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager

@@ -1,0 +1,357 @@
+"""Fakes of the ports: a manual clock, a journal and leases in memory, a source that is scripted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from kamiyo.aggregators._node_payloads import normalize
+from kamiyo.aggregators.base import BaseAggregator, Response, StreamItem, Toolbox, Waiting
+from kamiyo.core.codec import to_json
+from kamiyo.core.errors import StorageRefused
+from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
+from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.ids import Cursor, LiquidationId, SourceName
+from kamiyo.core.liquidations import (
+    FillKey,
+    Liquidation,
+    ObservedFill,
+    fill_key,
+    fold,
+    liquidation_id,
+    merge,
+    observe,
+)
+from kamiyo.core.ports import Batch, Counted, Event, Normalized, Raw, Reject, Tally, Written
+from kamiyo.core.sources import SourceDescription, SourceState
+from tests.builders import CHAIN, NOW, a_source_description
+
+KEPT_BYTES = 1 << 20  # of a refused payload
+
+
+class ManualClock:
+    """Time that moves by what is slept, and lets other tasks run meanwhile."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.moment = now
+        self.slept: list[timedelta] = []
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def sleep(self, duration: timedelta) -> None:
+        self.slept.append(duration)
+        self.moment += duration
+        await asyncio.sleep(0)
+
+
+class StoppedError(Exception):
+    """A scripted end of the process."""
+
+
+class NoNetwork:
+    """A session nothing may use."""
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+        raise AssertionError(f"the network was asked: {method} {url} {body!r}")
+
+
+def tools(clock: ManualClock | None = None) -> Toolbox:
+    return Toolbox(clock=clock or ManualClock(), session=NoNetwork())
+
+
+class ScriptedAggregator(BaseAggregator):
+    """A source whose items are written down; a cursor is the number of items before it.
+
+    An exception in the script is raised where it stands, a callable is awaited. Payloads are read as those
+    of a node.
+    """
+
+    def __init__(
+        self,
+        script: Sequence[StreamItem | Exception | Callable[[], Awaitable[None]]] = (),
+        *,
+        ends: bool = True,
+        clock: ManualClock | None = None,
+        normalize: Callable[[Raw], Normalized] | None = None,
+        **description: object,
+    ) -> None:
+        self.description = a_source_description(**description)
+        super().__init__(tools(clock))
+        self.script = list(script)
+        self.ends = ends
+        self.read: list[Cursor | None] = []  # the cursors the stream was started from
+        self.given = 0
+        self._normalize = normalize or node_normalize
+
+    async def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
+        self.read.append(cursor)
+        for item in self.script[int(cursor or "0") :]:
+            if isinstance(item, Exception):
+                self.script.remove(item)
+                raise item
+            if isinstance(item, Raw | Gap | Waiting):
+                self.given += 1
+                yield item
+            else:
+                await item()
+        if not self.ends and follow:
+            await asyncio.Event().wait()
+
+    def normalize(self, raw: Raw) -> Normalized:
+        return self._normalize(raw)
+
+
+def node_normalize(raw: Raw) -> Normalized:
+    return normalize(raw, CHAIN)
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a journal holds, in one form whatever keeps it; without when it was recorded."""
+
+    fills: Mapping[FillKey, ObservedFill]
+    liquidations: Mapping[LiquidationId, Liquidation]
+    accounts: frozenset[tuple[object, ...]]
+    movements: frozenset[tuple[object, ...]]
+    exploits: Mapping[str, tuple[bytes, int]]  # as JSON, and the version
+    honest_cases: Mapping[str, bytes]
+    rejects: frozenset[tuple[object, ...]]  # source, stream, rule, detail, kept payload, length
+    gaps: frozenset[tuple[object, ...]]  # source, scale, scope, first, after_last
+    spans: Mapping[tuple[str, str], tuple[tuple[tuple[int, int], ...], Mapping[Counted, int]]]
+    cursors: Mapping[str, tuple[object, ...]]  # cursor, newest block, heard at, last event at
+    published: tuple[tuple[str, bytes], ...]  # channel and message, in the order of publication
+
+
+@dataclass
+class _Tables:
+    """What a transaction may change."""
+
+    fills: dict[FillKey, ObservedFill] = field(default_factory=dict)
+    liquidations: dict[LiquidationId, Liquidation] = field(default_factory=dict)
+    accounts: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
+    movements: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
+    exploits: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    honest_cases: dict[str, bytes] = field(default_factory=dict)
+    rejects: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
+    gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict)
+    spans: dict[tuple[str, str], tuple[list[tuple[int, int]], Counter[Counted]]] = field(default_factory=dict)
+    published: list[tuple[str, bytes]] = field(default_factory=list)
+    cursors: dict[str, tuple[object, ...]] = field(default_factory=dict)
+
+    def copy(self) -> "_Tables":
+        copied = _Tables(
+            **{name: getattr(self, name).copy() for name in self.__dataclass_fields__ if name != "spans"}
+        )
+        copied.spans = {key: (list(ranges), counts.copy()) for key, (ranges, counts) in self.spans.items()}
+        return copied
+
+
+class MemoryJournal:
+    """A journal in memory, of which each write is all or nothing.
+
+    ``at`` is called with the name of every stage a write passes (``write``, ``commit``, ``committed``) and
+    may raise: that is how a test ends the process in between.
+    """
+
+    def __init__(
+        self, *, inactive: Iterable[str] = (), refuses: Callable[[Batch], bool] = lambda _batch: False
+    ) -> None:
+        self.tables = _Tables()
+        self.inactive = set(inactive)
+        self.refuses = refuses
+        self.batches: list[Batch] = []
+        self.states: list[tuple[str, SourceState, str]] = []
+        self.at: Callable[[str], None] = lambda _stage: None
+        self.unavailable: list[Exception] = []  # raised by the next calls, one each
+
+    async def write(self, batch: Batch) -> Written:
+        await asyncio.sleep(0)
+        self._answer()
+        self.at("write")
+        if self.refuses(batch):
+            raise StorageRefused("refused by the script")
+        tables = self.tables.copy()
+        written = _write(tables, batch)
+        self.at("commit")
+        self.tables = tables
+        self.batches.append(batch)
+        self.at("committed")
+        return written
+
+    async def cursor(self, source: SourceName) -> Cursor | None:
+        self._answer()
+        text = self.tables.cursors[source][0] if source in self.tables.cursors else None
+        return None if text is None else Cursor(str(text))
+
+    async def newest_block(self, source: SourceName) -> int | None:
+        self._answer()
+        block = self.tables.cursors[source][1] if source in self.tables.cursors else None
+        return None if block is None else int(str(block))
+
+    async def register(self, description: SourceDescription) -> bool:
+        self._answer()
+        self.tables.cursors.setdefault(description.name, (None, None, None, None))
+        return description.name not in self.inactive
+
+    async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
+        self._answer()
+        self.states.append((source, state, detail))
+
+    def states_of(self, source: str) -> list[SourceState]:
+        return [state for name, state, _detail in self.states if name == source]
+
+    def stored(self) -> Stored:
+        tables = self.tables
+        return Stored(
+            fills=dict(tables.fills),
+            liquidations=dict(tables.liquidations),
+            accounts=frozenset(tables.accounts.values()),
+            movements=frozenset(tables.movements.values()),
+            exploits=dict(tables.exploits),
+            honest_cases=dict(tables.honest_cases),
+            rejects=frozenset(tables.rejects.values()),
+            gaps=frozenset(tables.gaps),
+            spans={
+                key: (tuple(ranges), dict(+counts)) for key, (ranges, counts) in sorted(tables.spans.items())
+            },
+            cursors=dict(tables.cursors),
+            published=tuple(tables.published),
+        )
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            raise self.unavailable.pop(0)
+
+
+def _write(tables: _Tables, batch: Batch) -> Written:
+    new_fills, changed = _store_fills(tables, [e for e in batch.events if isinstance(e, LiquidatedFill)])
+    rows = sum(_store_event(tables, event) for event in batch.events)
+    for reject in batch.rejects:
+        tables.rejects.setdefault(*reject_row(reject))
+    for gap in batch.gaps:
+        tables.gaps.setdefault((gap.source, gap.scale, gap.scope, gap.first, gap.after_last), gap)
+    for tally in batch.tallies:
+        _count(tables, batch.source, tally)
+    _advance(tables, batch)
+    return Written(new_fills=new_fills, changed_liquidations=len(changed), new_rows=rows)
+
+
+def _store_event(tables: _Tables, event: Event) -> bool:
+    new = False
+    match event:
+        case AccountLiquidation():
+            key, row = account_row(event)
+            new = key not in tables.accounts
+            tables.accounts.setdefault(key, row)
+        case LedgerMovement():
+            key, row = movement_row(event)
+            new = key not in tables.movements
+            tables.movements.setdefault(key, row)
+        case Exploit():
+            new = _store_exploit(tables, event)
+        case HonestCase():
+            new = tables.honest_cases.get(event.case_id) != to_json(event)
+            tables.honest_cases[event.case_id] = to_json(event)
+        case _:
+            pass
+    return new
+
+
+def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int, set[LiquidationId]]:
+    new, changed = 0, set[LiquidationId]()
+    for fill in fills:
+        identity = liquidation_id(fill)
+        key, seen = fill_key(identity, fill), observe(fill)
+        known = tables.fills.get(key)
+        new += known is None
+        if known is None or not seen.observations <= known.observations:
+            changed.add(identity)
+        tables.fills[key] = seen if known is None else merge(known, seen)
+    for identity in sorted(changed):
+        folded = fold(identity, [each for key, each in tables.fills.items() if key[0] == identity])
+        tables.liquidations[identity] = folded
+        tables.published.append(("liquidations", to_json(folded)))
+    return new, changed
+
+
+def _store_exploit(tables: _Tables, exploit: Exploit) -> bool:
+    text = to_json(exploit)
+    known, version = tables.exploits.get(exploit.tx_hash, (None, 0))
+    if known == text:
+        return False
+    tables.exploits[exploit.tx_hash] = (text, version + 1)
+    tables.published.append(("exploits", text))
+    return True
+
+
+def account_row(event: AccountLiquidation) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    key = (event.chain, event.timestamp, event.user, event.hash or "")
+    rest = (event.amount_usd, event.account_value, event.margin_mode, to_json(event.positions), event.source)
+    return key, (*key, *rest)
+
+
+def movement_row(event: LedgerMovement) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    key = (event.chain, event.timestamp, event.hash or "", event.type, event.digest)
+    return key, (*key, event.users, event.delta, event.source)
+
+
+def reject_row(reject: Reject) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    key = (reject.source, reject.stream, reject.rule, reject.payload)
+    detail = reject.detail.replace("\0", "\\0")[:500]
+    kept, length = reject.payload[:KEPT_BYTES], len(reject.payload)
+    return key, (reject.source, reject.stream, reject.rule, detail, kept, length)
+
+
+def _count(tables: _Tables, source: str, tally: Tally) -> None:
+    ranges, counts = tables.spans.setdefault((source, tally.span.scope), ([], Counter()))
+    start, end = tally.span.start, tally.span.end
+    if any(low <= start and end <= high for low, high in ranges):
+        return
+    counts.update(tally.counts)
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted([*ranges, (start, end)]):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
+        else:
+            joined.append((low, high))
+    ranges[:] = joined
+
+
+def _advance(tables: _Tables, batch: Batch) -> None:
+    if batch.source not in tables.cursors:
+        return
+    cursor, *clocks = tables.cursors[batch.source]
+    new = (batch.newest_block, batch.heard_at, batch.last_event_at)
+    tables.cursors[batch.source] = (
+        batch.cursor or cursor,
+        *(_greatest(old, now) for old, now in zip(clocks, new, strict=True)),
+    )
+
+
+def _greatest(one: object, other: object) -> object:
+    known = [each for each in (one, other) if each is not None]
+    return max(known, default=None)  # type: ignore[type-var]
+
+
+class MemoryLeases:
+    """Exclusive rights within one process."""
+
+    def __init__(self, *, held_elsewhere: Iterable[str] = ()) -> None:
+        self.held = set(held_elsewhere)
+        self.asked: list[str] = []
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[bool]:
+        self.asked.append(name)
+        if name in self.held:
+            yield False
+            return
+        self.held.add(name)
+        try:
+            yield True
+        finally:
+            self.held.discard(name)

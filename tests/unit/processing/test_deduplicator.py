@@ -1,0 +1,167 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamiyo.core.events import Side
+from kamiyo.core.ports import Counted, Event, Normalized
+from kamiyo.processing.deduplicator import Deduplicator, event_key, leg_key
+from tests.builders import (
+    MAKER,
+    OTHER_HASH,
+    VICTIM,
+    a_counterparty_fill,
+    a_fill,
+    a_ledger_movement,
+    a_liquidated_fill,
+    a_reject,
+    an_account_liquidation,
+    an_exploit,
+    an_honest_case,
+)
+
+
+def rows(*tids: int) -> Normalized:
+    fills = [(VICTIM, a_fill(tid=tid)) for tid in tids]
+    return Normalized(fills=fills, counts={Counted.FILLS: len(fills), Counted.ORDINARY_FILLS: len(fills)})
+
+
+def heard(deduplicator: Deduplicator, *tids: int) -> list[int]:
+    return [fill.tid for _user, fill in deduplicator.fresh(rows(*tids)).fills]
+
+
+def test_what_is_new_passes_untouched() -> None:
+    """The usual payload is not copied."""
+    payload = rows(1, 2)
+    assert Deduplicator().fresh(payload) is payload
+
+
+def test_what_was_stored_is_dropped_and_counted() -> None:
+    """Fills of a stored batch are duplicates in the next; the accounting still adds up."""
+    deduplicator = Deduplicator()
+    deduplicator.fresh(rows(1, 2))
+    deduplicator.remember_batch()
+
+    payload = Normalized(
+        fills=rows(2, 3).fills,
+        events=[a_liquidated_fill(tid=9)],
+        rejects=[a_reject()],
+        counts={Counted.FILLS: 4, Counted.ORDINARY_FILLS: 2, Counted.LIQUIDATED_FILLS: 1, Counted.REJECTS: 1},
+        block=5,
+        last_event_at=a_liquidated_fill().timestamp,
+    )
+    fresh = deduplicator.fresh(payload)
+
+    assert [fill.tid for _user, fill in fresh.fills] == [3]
+    assert fresh.events == [a_liquidated_fill(tid=9)]
+    assert fresh.counts == {
+        Counted.FILLS: 4,
+        Counted.ORDINARY_FILLS: 1,
+        Counted.LIQUIDATED_FILLS: 1,
+        Counted.DUPLICATE_FILLS: 1,
+        Counted.REJECTS: 1,
+    }
+    assert (fresh.rejects, fresh.block, fresh.last_event_at) == (
+        payload.rejects,
+        payload.block,
+        payload.last_event_at,
+    )
+
+
+def test_a_repetition_within_one_payload_is_dropped() -> None:
+    """The second of two equal rows of one payload is a duplicate, too."""
+    assert heard(Deduplicator(), 1, 2, 1) == [1, 2]
+
+
+def test_a_repetition_within_one_batch_is_dropped() -> None:
+    """A row of an earlier payload of the same batch, not stored yet, is a duplicate."""
+    deduplicator = Deduplicator()
+    assert heard(deduplicator, 1) == [1]
+    assert heard(deduplicator, 1, 2) == [2]
+
+
+def test_a_batch_that_was_not_stored_is_as_new_as_before() -> None:
+    """What a failed batch held is taken again: a crash repeats work and loses none."""
+    deduplicator = Deduplicator()
+    heard(deduplicator, 1)
+    deduplicator.remember_batch()
+    heard(deduplicator, 2)
+    deduplicator.forget_batch()
+    assert heard(deduplicator, 1, 2) == [2]
+
+
+def test_both_legs_of_a_trade_are_kept() -> None:
+    """Both accounts of a trade share its tid, and both rows count."""
+    legs = [(VICTIM, a_fill()), (MAKER, a_fill(side=Side.BUY, crossed=False))]
+    assert Deduplicator().fresh(Normalized(fills=legs)).fills == legs
+
+
+@pytest.mark.parametrize(
+    "change", [{"time": 1}, {"asset": "BTC"}, {"side": Side.BUY}, {"crossed": False}, {"tid": 102}]
+)
+def test_a_leg_is_known_by_everything_that_identifies_it(change: dict[str, Any]) -> None:
+    """A tid is unique only with its time and asset; a self-trade's legs differ in side and in who crossed."""
+    assert leg_key((VICTIM, a_fill(**change))) != leg_key((VICTIM, a_fill()))
+    assert leg_key((VICTIM, a_fill(price="1"))) == leg_key((VICTIM, a_fill()))
+
+
+def test_each_kind_of_fact_has_a_key_of_its_own() -> None:
+    """Facts are the same knowledge only if everything that identifies them is; cases have no key."""
+    facts: list[Event] = [
+        a_liquidated_fill(),
+        a_counterparty_fill(),  # another observation of the same fill
+        a_liquidated_fill(tid=102),
+        an_account_liquidation(),
+        an_account_liquidation(hash=OTHER_HASH),
+        a_ledger_movement(),
+        a_ledger_movement(delta=b"{}"),
+    ]
+    assert len({event_key(fact) for fact in facts}) == len(facts)
+    assert event_key(an_exploit()) is event_key(an_honest_case()) is None
+
+
+def test_a_fact_is_taken_once_and_a_case_always() -> None:
+    """A repeated liquidated fill is a duplicate fill; of a case the latest word counts."""
+    deduplicator = Deduplicator()
+    payload = Normalized(
+        events=[a_liquidated_fill(), an_exploit()], counts={Counted.FILLS: 1, Counted.LIQUIDATED_FILLS: 1}
+    )
+    deduplicator.fresh(payload)
+    deduplicator.remember_batch()
+
+    again = deduplicator.fresh(payload)
+
+    assert again.events == [an_exploit()]
+    assert again.counts[Counted.DUPLICATE_FILLS] == 1
+    assert again.counts[Counted.LIQUIDATED_FILLS] == 0
+
+
+def test_the_memory_is_bounded_and_keeps_the_younger() -> None:
+    """At most two generations are held: the latest keys are known, the oldest were let go."""
+    deduplicator = Deduplicator(capacity=10)
+    for tid in range(100):
+        heard(deduplicator, tid)
+        deduplicator.remember_batch()
+        assert len(deduplicator) <= 20
+    assert heard(deduplicator, *range(90, 100)) == []
+    assert heard(deduplicator, 0) == [0]
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=8), max_size=12), st.integers(1, 64), st.randoms())
+def test_it_agrees_with_a_set_as_long_as_it_remembers(
+    batches: list[list[int]], capacity: int, random
+) -> None:
+    """Nothing new is ever dropped, and with room enough nothing old ever passes."""
+    deduplicator, stored = Deduplicator(capacity), set[int]()
+    for tids in batches:
+        passed = heard(deduplicator, *tids)
+        assert len(passed) == len(set(passed))
+        assert set(tids) - stored <= set(passed)
+        if capacity > 31:
+            assert set(passed) == set(tids) - stored
+        if random.random() < 0.8:
+            deduplicator.remember_batch()
+            stored |= set(tids)
+        else:
+            deduplicator.forget_batch()
