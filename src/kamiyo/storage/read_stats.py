@@ -18,7 +18,8 @@ GROUP BY GROUPING SETS ((method), (method, side), (method, asset))
 """
 _EXPLOITS = """
 SELECT kind, category, status, count(*) AS count, count(amount_usd) AS amounts_known,
-    sum(amount_usd) AS amount_usd, sum(amount_usd_low) AS low, sum(amount_usd_high) AS high
+    sum(amount_usd) AS amount_usd, sum(coalesce(amount_usd_low, amount_usd)) AS low,
+    sum(coalesce(amount_usd_high, amount_usd)) AS high
 FROM exploits GROUP BY GROUPING SETS ((kind), (kind, category), (kind, status))
 ORDER BY kind, category, status
 """
