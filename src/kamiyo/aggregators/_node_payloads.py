@@ -315,9 +315,7 @@ def _rule_of(error: Exception) -> str:
 
 
 def _detail(error: Exception) -> str:
-    """The error in text that any database and terminal takes: it may quote what it refused."""
-    text = str(error)[:_LONGEST_DETAIL]
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return str(error)[:_LONGEST_DETAIL]  # what it quotes of the payload, it quotes escaped
 
 
 _STREAMS: dict[str, Callable[[Raw, Chain], Normalized]] = {

@@ -223,6 +223,16 @@ async def test_the_next_hour_begins_when_the_old_one_has_been_quiet(node: Node) 
     assert timedelta(seconds=2) <= sum(clock.slept, timedelta(0)) < timedelta(seconds=4)
 
 
+async def test_a_file_from_the_future_does_not_stop_the_next_hour(node: Node) -> None:
+    """The clock that dates the file may be ahead of ours."""
+    tomorrow = datetime.now(UTC).timestamp() + 86_400
+    os.utime(node.write(FIRST, b"old\n"), (tomorrow, tomorrow))
+    node.write(FIRST + 1, b"new\n")
+    clock = ScriptedClock()
+    assert payloads(await node.follow(until=2, clock=clock)) == [b"old", b"new"]
+    assert timedelta(seconds=2) <= sum(clock.slept, timedelta(0)) < timedelta(seconds=4)
+
+
 async def test_files_of_past_hours_are_not_waited_for(node: Node) -> None:
     """Catching up over many hours costs no two seconds each."""
     for hour in range(FIRST, FIRST + 5):
@@ -363,6 +373,9 @@ async def test_a_node_told_to_write_by_block_is_followed_there(node: Node) -> No
         until=3,
     )
     assert payloads(items) == [b"row", b"last row", b"block"]
+    last = items[-1]
+    assert isinstance(last, Raw)
+    assert '"node_fills":' in (last.cursor or "")  # should the node be told to go back
 
 
 async def test_streams_stay_within_the_same_hour(node: Node) -> None:
