@@ -89,6 +89,8 @@ def _sources(environment: Mapping[str, str], table: object) -> dict[str, dict[st
 
 
 def _decode(kind: type, value: object) -> object:
+    if kind is object:  # a setting of a source: checked when that source is built
+        return value
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise TypeError(f"cannot be set: {kind.__name__}")
