@@ -143,9 +143,16 @@ async def _serve(running: Running, stopping: asyncio.Event) -> None:
                     )
                 ),
             ]
+            helpers.append(tasks.create_task(_send_away(hub, stopping)))
             await serve(app, running.settings.host, running.settings.port, stopping)
             for helper in helpers:
                 helper.cancel()
+
+
+async def _send_away(hub: Hub, stopping: asyncio.Event) -> None:
+    """Before the server stops, so that every subscriber learns where to resume and nobody holds it up."""
+    await stopping.wait()
+    hub.shut_down()
 
 
 async def _work(running: Running, _stopping: asyncio.Event) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from kamiyo.core.errors import InvalidSettings
 
 _GRACE_SECONDS = 5
+_LARGEST_FRAME = 4096
 _log = structlog.get_logger()
 
 
@@ -39,7 +40,7 @@ async def serve(app: ASGIApp, host: str, port: int, stopping: asyncio.Event) -> 
         server_header=False,
         date_header=False,
         ws_per_message_deflate=False,
-        ws_max_size=1 << 16,
+        ws_max_size=_LARGEST_FRAME,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         lifespan="off",
     )
