@@ -1,4 +1,4 @@
-"""Names for the things that have names. Parse once, at the edge; trust ever after."""
+"""Names for the things that have names, parsed once at the edge and trusted ever after."""
 
 from __future__ import annotations
 
