@@ -29,5 +29,5 @@ async def test_a_replay_accounts_for_everything() -> None:
 async def test_a_replay_of_nothing_is_an_empty_account() -> None:
     """An empty recording is no error."""
     running = Pipeline(ScriptedAggregator(), MemoryJournal(), ManualClock())
-    account = await replay([], running, progress=[].append)
+    account = await replay([], running, progress=list[int]().append)
     assert (account.payloads, account.counts, account.rejects) == (0, {}, {})

@@ -1,0 +1,118 @@
+"""What a PostgreSQL journal holds, in the form in which ``tests.fakes`` shows its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from kamiyo.core.codec import parse_metadata
+from kamiyo.core.liquidations import Liquidation, fill_key
+from kamiyo.core.ports import Counted
+from kamiyo.storage.fills import fill_from_row
+from kamiyo.storage.pool import Connection, Pool
+from tests.fakes import Stored
+
+RECORDED = {"recorded_at", "updated_at", "first_seen_at", "detected_at", "last_fetch", "state_changed_at"}
+_messages = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+async def stored_in(pool: Pool) -> Stored:
+    async with pool.acquire() as connection:
+        return await _stored(connection)
+
+
+async def table(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """Every row of a table, in one order, without when it was recorded."""
+    rows = [dict(row) for row in await connection.fetch(f"SELECT * FROM {name}")]
+    plain = [{key: value for key, value in row.items() if key not in RECORDED} for row in rows]
+    return sorted(plain, key=repr)
+
+
+async def _stored(connection: Connection) -> Stored:
+    fills = [
+        (row["liquidation_id"], fill_from_row(row))
+        for row in await connection.fetch("SELECT * FROM liquidation_fills")
+    ]
+    folded = [_liquidation(row) for row in await connection.fetch("SELECT * FROM liquidations")]
+    exploits = await connection.fetch("SELECT tx_hash, version FROM exploits")
+    published = await _published(connection)
+    return Stored(
+        fills={fill_key(identity, each.fill): each for identity, each in fills},
+        liquidations={each.liquidation_id: each for each in folded},
+        accounts=frozenset(
+            (
+                *(
+                    row[name]
+                    for name in ("chain", "timestamp", "user", "hash", "amount_usd", "account_value")
+                ),
+                row["margin_mode"],
+                msgspec.json.encode(msgspec.json.decode(row["positions"])),
+                row["source"],
+            )
+            for row in await connection.fetch("SELECT * FROM account_liquidations")
+        ),
+        movements=frozenset(
+            (
+                *(row[name] for name in ("chain", "timestamp", "hash", "type", "digest")),
+                tuple(row["users"]),
+                row["delta"].encode(),
+                row["source"],
+            )
+            for row in await connection.fetch("SELECT * FROM ledger_movements")
+        ),
+        exploits={row["tx_hash"]: (_latest(published, row["tx_hash"]), row["version"]) for row in exploits},
+        honest_cases={
+            row["case_id"]: b"" for row in await connection.fetch("SELECT case_id FROM honest_cases")
+        },
+        rejects=frozenset(
+            tuple(row[name] for name in ("source", "stream", "rule", "detail", "payload", "payload_bytes"))
+            for row in await connection.fetch("SELECT * FROM rejects")
+        ),
+        gaps=frozenset(
+            tuple(row[name] for name in ("source", "scale", "scope", "first", "after_last"))
+            for row in await connection.fetch("SELECT * FROM gaps")
+        ),
+        spans={_scope(row): _span(row) for row in await connection.fetch("SELECT * FROM spans")},
+        cursors={
+            row["name"]: tuple(row[name] for name in ("cursor", "newest_block", "heard_at", "last_event_at"))
+            for row in await connection.fetch("SELECT * FROM sources")
+        },
+        published=published,
+    )
+
+
+def _liquidation(row: asyncpg.Record) -> Liquidation:
+    return msgspec.convert(
+        {**dict(row), "metadata": msgspec.structs.asdict(parse_metadata(row["metadata"]))}, Liquidation
+    )
+
+
+async def _published(connection: Connection) -> tuple[tuple[str, bytes], ...]:
+    rows = await connection.fetch("SELECT channel, messages FROM outbox ORDER BY xid, id")
+    return tuple(
+        (row["channel"], bytes(message))
+        for row in rows
+        if row["channel"] != "sources"
+        for message in _messages.decode(row["messages"])
+    )
+
+
+def _latest(published: tuple[tuple[str, bytes], ...], identity: str) -> bytes:
+    told = [message for channel, message in published if channel == "exploits"]
+    return next(
+        message for message in reversed(told) if msgspec.json.decode(message, type=_Named).tx_hash == identity
+    )
+
+
+class _Named(msgspec.Struct):
+    tx_hash: str
+
+
+def _scope(row: asyncpg.Record) -> tuple[str, str]:
+    return row["source"], row["scope"]
+
+
+def _span(row: asyncpg.Record) -> tuple[tuple[tuple[int, int], ...], Mapping[Counted, int]]:
+    counts = {name: row[name] for name in Counted if row[name]}
+    return tuple((each.lower, each.upper) for each in row["ranges"]), counts
