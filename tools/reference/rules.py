@@ -1,0 +1,127 @@
+"""The page of rules: what a fact must satisfy, and every reason something is refused for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from kamiyo.core.validation import (
+    LIQUIDATED_FILL_RULES,
+    MAX_CLOCK_SKEW,
+    MAX_FILL_USD,
+    ROW_RULES,
+    VENUE_OPENED,
+    not_before_the_venue,
+    not_from_the_future,
+)
+from tools.reference.markdown import code, codes, one_line, page, section, table
+from tools.reference.source import calls, literal, modules, name_of, tree_of
+
+WHERE: Final = ("core", "kit", "hyperliquid", "aggregators", "processing")
+INTRODUCTION: Final = """\
+For whoever looks into `rejects`, the `rule` label of `kamiyo_rejects_total`, or the rejects of a replay.
+What breaks a rule is kept with its bytes, the name of the first rule it broke and where it came from; the
+rest of its payload is accepted. A rule's name is stable: it is stored."""
+
+# What each reason means; a name used in the code without a sentence here is an error of `./dev docs`.
+MEANINGS: Final = {
+    "adl_without_liquidated_user": "an `Auto-Deleveraging` row does not say whose position was under water, "
+    "so which of the two accounts was deleveraged is unknown",
+    "amounts_out_of_order": "a case's loss lies outside its own lowest and highest amount",
+    "block_out_of_range": "a block number is negative or larger than 63 bits",
+    "damaged_recording": "a packed recording does not unpack, or ends in the middle",
+    "direction_contradicts_side": "the venue's phrase names one side and the traded side another",
+    "ends_before_start": "a case ends before it starts",
+    "incomplete_fill": "a row lacks a field that every fill has",
+    "ledger_update_too_large": "a ledger update is larger than 64 KiB",
+    "line_too_long": "a line, or a document, is longer than 64 MiB; its beginning is kept",
+    "malformed": "the bytes are not JSON, or not of the documented shape",
+    "negative_amount": "an account's notional is below zero",
+    "not_a_case": "a case file is not TOML, or a field of it is not as documented",
+    "not_a_ledger_type": "a ledger update's type is no name",
+    "not_a_liquidation": "a row was taken for a liquidation and is none: a mistake of ours",
+    "not_a_number": "a number is not a plain finite decimal of a sane length",
+    "not_a_time": "a time is not of the form the node writes",
+    "not_a_transaction_hash": "a hash is not 32 bytes in hexadecimal",
+    "not_an_address": "an account is not 20 bytes in hexadecimal",
+    "not_an_asset": "a market's name cannot be one",
+    "not_one_user": "the ledger tells of a liquidation of no account, or of several",
+    "storage_refused": "the database will never take what the payload says; the payload is kept instead",
+    "tid_out_of_range": "a trade id is negative or larger than 63 bits",
+    "time_out_of_range": "a time is before 2023 or too late for the calendar",
+    "unknown_fill_direction": "a backstop's phrase names no side we know, or it is not printable",
+    "unknown_leverage_type": "the ledger tells of a margin mode that is neither cross nor isolated",
+    "unknown_liquidation_method": "the `liquidation` object names neither market nor backstop",
+    "unknown_misc_event": "a miscellaneous event is of a kind we do not know, or of several at once",
+    "unknown_stream": "a recorded line has the shape of none of the streams",
+    "unknown_user": "an answer about one account does not say which, or shows several",
+}
+
+
+def rules_page() -> str:
+    moments = (not_before_the_venue, not_from_the_future)
+    parts = (
+        section("Every fact", _named(moments), _limits()),
+        section("A liquidated fill, besides", _named(LIQUIDATED_FILL_RULES)),
+        section(
+            "An ordinary fill, besides", "Counted if it satisfies them, refused otherwise.", _named(ROW_RULES)
+        ),
+        section("Reasons named where payloads are read", _reasons()),
+    )
+    return page("Rules", INTRODUCTION, *parts)
+
+
+def rule_functions() -> list[str]:
+    both = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES)
+    return [rule.__name__ for rule in both]
+
+
+def reasons_in_code() -> dict[str, list[str]]:
+    """Every rule name written in the code, with the modules that write it."""
+    found: dict[str, list[str]] = {}
+    for path in modules(*WHERE):
+        for name in sorted(set(_reasons_of(tree_of(path)))):
+            found.setdefault(name, []).append(name_of(path))
+    return found
+
+
+def _reasons_of(tree: ast.Module) -> Iterator[str]:
+    for called, call in calls(tree):
+        given = [each.value for each in call.keywords if each.arg == "rule"]
+        given += call.args[1:2] if called == "_reject" else []
+        yield from (value for each in given if isinstance(value := literal(each), str))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _returned(node) if "rule" in node.name else ()
+            yield from _defaults(node)
+
+
+def _returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.IfExp):
+            both = (literal(node.value.body), literal(node.value.orelse))
+            yield from (value for value in both if isinstance(value, str))
+
+
+def _defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    arguments = function.args
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if argument.arg == "rule" and isinstance(value := literal(default), str):
+            yield value
+
+
+def _reasons() -> str:
+    rows = [(code(name), MEANINGS[name], codes(where)) for name, where in sorted(reasons_in_code().items())]
+    return table(("Rule", "Broken when", "Named in"), rows)
+
+
+def _named(rules: tuple[Callable[..., bool], ...]) -> str:
+    return table(("Rule", "Satisfied by"), [(code(rule.__name__), one_line(rule.__doc__)) for rule in rules])
+
+
+def _limits() -> str:
+    return (
+        f"The venue is taken to have opened on {VENUE_OPENED:%Y-%m-%d}; clocks may disagree by "
+        f"{MAX_CLOCK_SKEW.total_seconds():.0f} s; no single fill may exceed {MAX_FILL_USD:,} USD."
+    )

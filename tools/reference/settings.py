@@ -1,0 +1,81 @@
+"""The page of settings: the program's own, and each source's table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from kamiyo.runtime.settings import DESCRIPTIONS, Settings
+from kamiyo.runtime.wiring import known_aggregators
+from tools.reference.markdown import code, page, prose, section, table
+
+INTRODUCTION: Final = """\
+For whoever runs KAMIYO. A value is taken from the first of these places that has it: an option of the
+command line, the environment, the file, the default. The file is `./kamiyo.toml`, or the one `--config`
+names; a name in it that is not on this page stops the start. An environment variable that is empty counts
+as not set.
+
+The file has the names of the first column at its top level, and one table for each source:
+
+```toml
+port = 8000
+
+[sources.hyperliquid_node]
+path = "~/hl/data"
+```"""
+
+# What each setting of a source is for; a setting without a sentence here is an error of `./dev docs`.
+SOURCE_SETTINGS: Final = {
+    "catalogue.directory": "folder of case files of your own; one named like a shipped file replaces it",
+    "hyperliquid_node.path": "the node's data folder",
+    "hyperliquid_node.chain": "what is stored as the chain of every fact",
+    "hyperliquid_node.poll_milliseconds": "pause between two looks at a file that is being written",
+    "hyperliquid_node.idle_poll_milliseconds": "pause the looks slow down to while nothing is written",
+    "hyperliquid_node.settle_seconds": "how long an hour's file must have been at its end before a newer one "
+    "is begun",
+}
+
+
+def settings_page() -> str:
+    own = table(
+        ("Setting", "Environment", "Default", "Meaning"),
+        [_row(field) for field in msgspec.structs.fields(Settings)],
+    )
+    return page("Settings", INTRODUCTION, section("KAMIYO's own", own), *_sources())
+
+
+def _row(field: msgspec.structs.FieldInfo) -> tuple[str, str, str, str]:
+    variable = "KAMIYO__SOURCES__NAME__KEY" if field.name == "sources" else f"KAMIYO_{field.name.upper()}"
+    return code(field.name), code(variable), _default(field), DESCRIPTIONS[field.name]
+
+
+def _sources() -> list[str]:
+    return [_source(name, spec.settings) for name, spec in sorted(known_aggregators().items())]
+
+
+def _source(name: str, kind: type[msgspec.Struct]) -> str:
+    rows = [
+        (
+            code(field.name),
+            code(f"KAMIYO__SOURCES__{name}__{field.name}".upper()),
+            _default(field),
+            SOURCE_SETTINGS[f"{name}.{field.name}"] + _bounds(field),
+        )
+        for field in msgspec.structs.fields(kind)
+    ]
+    listed = table(("Setting", "Environment", "Default", "Meaning"), rows)
+    about = prose(kind.__doc__).removeprefix(f"`[sources.{name}]`.")
+    return section(f"`[sources.{name}]`", about.strip(), listed)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    default: object = field.default
+    if default is msgspec.NODEFAULT or default is None:
+        return "none"
+    return code(str(default).lower() if isinstance(default, bool) else str(default))
+
+
+def _bounds(field: msgspec.structs.FieldInfo) -> str:
+    limits = [each for each in getattr(field.type, "__metadata__", ()) if isinstance(each, msgspec.Meta)]
+    return "".join(f"; from {each.ge} to {each.le}" for each in limits if each.ge is not None)

@@ -1,0 +1,109 @@
+"""The page of tables, read from the migrations, and what these cannot say of each table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tools.reference.markdown import code, page, section, table
+from tools.reference.source import PACKAGE
+
+INTRODUCTION: Final = """\
+For whoever queries the database or plans its disk. The schema is made by the numbered files in
+`src/kamiyo/storage/migrations`, applied in order and never changed afterwards. Facts are partitioned by
+chain, then by protocol (the perp dex), then by month; the outbox by day. Partitions are made ahead of
+need, and for older facts when they arrive. Text keys compare by bytes. Rows per day are derived, as [data
+quality](../explanation/data-quality.md) says; only the outbox is ever emptied by KAMIYO."""
+
+EVER: Final = "kept until you delete it"
+# Retention, and rows on an ordinary day with one node; a table without an entry is an error of `./dev docs`.
+NOTES: Final = {
+    "sources": (EVER, "one row for each source in all"),
+    "liquidation_fills": (
+        EVER,
+        "about 17,000 at most; 98,620 rows of both sides in twelve minutes of 2025-10-10",
+    ),
+    "liquidations": (EVER, "fewer than `liquidation_fills`: one for all fills of one position in one sweep"),
+    "account_liquidations": (EVER, "not measured"),
+    "ledger_movements": (EVER, "not measured"),
+    "exploits": (EVER, "41 in all; changes only with a new version or your own case files"),
+    "exploit_reports": (EVER, "as `exploits`, a few for each"),
+    "exploit_aliases": (EVER, "as `exploits`, one or a few for each"),
+    "honest_cases": (EVER, "16 in all; as `exploits`"),
+    "rejects": (EVER, "none while the source keeps to its documented form; equal ones are kept once"),
+    "gaps": (EVER, "none while nothing is missed"),
+    "spans": (EVER, "one for each file read: 24 for each stream"),
+    "outbox": (
+        "seven days, then the day's partition is dropped",
+        "one for each stored batch that changed anything",
+    ),
+    "stream_positions": ("seven days, as `outbox`", "as `outbox`"),
+    "relay": ("one row", "one row"),
+}
+_TABLE: Final = re.compile(
+    r"(?P<comment>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<body>.*?)\n\)(?P<rest>[^;]*);",
+    re.MULTILINE | re.DOTALL,
+)
+_KEY: Final = re.compile(r"PRIMARY KEY \((.*?)\)")
+_INDEX: Final = re.compile(r"^CREATE INDEX (\w+) ON (\w+) (.*?);", re.MULTILINE | re.DOTALL)
+_COLUMN: Final = re.compile(r'"?(\w+)"?\s+(.*)')
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table as a migration makes it."""
+
+    name: str
+    comment: str
+    columns: tuple[tuple[str, str], ...]
+    key: str
+    partitioned_by: str
+    indexes: tuple[str, ...]
+
+
+def tables_page() -> str:
+    return page("Tables", INTRODUCTION, *map(_section, migrated_tables()))
+
+
+def migrated_tables() -> list[Table]:
+    files = sorted((PACKAGE / "storage" / "migrations").glob("*.sql"))
+    sql = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return [_table(found, sql) for found in _TABLE.finditer(sql)]
+
+
+def _table(found: re.Match[str], sql: str) -> Table:
+    name, body = found["name"], found["body"]
+    key = _KEY.search(body)
+    columns = tuple(_columns(body))
+    single = next((column for column, kind in columns if "PRIMARY KEY" in kind), "")
+    return Table(
+        name=name,
+        comment=" ".join(line.lstrip("- ") for line in found["comment"].splitlines()),
+        columns=columns,
+        key=key[1] if key else single,
+        partitioned_by=found["rest"].strip().removeprefix("PARTITION BY "),
+        indexes=tuple(f"{index} {how}" for index, on, how in _INDEX.findall(sql) if on == name),
+    )
+
+
+def _columns(body: str) -> Iterator[tuple[str, str]]:
+    for line in body.splitlines():
+        found = _COLUMN.fullmatch(line.strip().rstrip(","))
+        if found and not line.strip().startswith("PRIMARY KEY"):
+            yield found[1], found[2]
+
+
+def _section(each: Table) -> str:
+    retention, rows = NOTES[each.name]
+    facts = [
+        ("key", code(each.key.replace('"', ""))),
+        ("partitioned by", code(each.partitioned_by)),
+        ("indexes", "; ".join(map(code, each.indexes))),
+        ("retention", retention),
+        ("rows a day", rows),
+    ]
+    columns = table(("Column", "Type"), [(code(name), code(kind)) for name, kind in each.columns])
+    summary = table(("", ""), [(what, said) for what, said in facts if said])
+    return section(code(each.name), each.comment, summary, columns)
