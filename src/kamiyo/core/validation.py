@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -21,6 +22,8 @@ _VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
 _SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
 _ADDRESS_LENGTH = 42
 _MAX_ASSET_LENGTH = 65
+# What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; any number of them.
+_POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})?(?: |\Z))*+", re.ASCII)
 
 FillRule = Callable[[LiquidatedFill], bool]
 RowRule = Callable[[str, Fill], bool]
@@ -94,6 +97,13 @@ ROW_RULES: tuple[RowRule, ...] = (
 )
 
 
+def broken_rows(rows: Sequence[FillRow], now_millis: int) -> list[tuple[FillRow, str]]:
+    """The ordinary fills that break a rule, each with the name of the first one it breaks."""
+    if _all_sound(rows, now_millis + _SKEW_MILLIS):
+        return []
+    return [(row, rule) for row in rows if (rule := broken_row_rule(row, now_millis)) is not None]
+
+
 def broken_row_rule(row: FillRow, now_millis: int) -> str | None:
     """The name of the first rule an ordinary fill breaks, if any."""
     user, fill = row
@@ -101,10 +111,25 @@ def broken_row_rule(row: FillRow, now_millis: int) -> str | None:
         return not_before_the_venue.__name__
     if fill.time > now_millis + _SKEW_MILLIS:
         return not_from_the_future.__name__
-    for rule in ROW_RULES:
-        if not rule(user, fill):
-            return rule.__name__
-    return None
+    return next((rule.__name__ for rule in ROW_RULES if not rule(user, fill)), None)
+
+
+def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
+    """Whether all rows keep all rules, told of a whole block at once: nearly always they do.
+
+    The count of spaces tells that each text is one number, and not several in disguise.
+    """
+    numbers = " ".join([f"{fill.price} {fill.size}" for _user, fill in rows])
+    if _POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows) - 1:
+        return False
+    return not [
+        fill
+        for user, fill in rows
+        if not _VENUE_OPENED_MILLIS <= fill.time <= latest
+        or len(user) != _ADDRESS_LENGTH
+        or user[:2] != "0x"
+        or not 0 < len(fill.asset) <= _MAX_ASSET_LENGTH
+    ]
 
 
 def broken_rule(event: Event, now: datetime) -> str | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill
+from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill, Side
 from kamiyo.core.ports import Counted, Event, Normalized
 
 DEFAULT_CAPACITY = 1 << 18
 
+_BUY = Side.BUY
 _HASH_BITS = 64
 _HASH_MASK = (1 << _HASH_BITS) - 1
 
@@ -27,7 +28,8 @@ def leg_key(row: FillRow) -> int:
     tuple's memory and nothing to the garbage collector.
     """
     user, fill = row
-    return fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, fill.side, fill.crossed)) & _HASH_MASK
+    bought = fill.side is _BUY  # as hashing an enumeration's member would cost more than all the rest
+    return fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, bought, fill.crossed)) & _HASH_MASK
 
 
 def event_key(event: Event) -> Key | None:
@@ -46,8 +48,8 @@ def event_key(event: Event) -> Key | None:
 class Deduplicator:
     """Two generations of keys: when the younger is full it becomes the older, and the older is let go.
 
-    Holds at most ``2 * capacity`` keys plus those of one batch. Keys are remembered only once
-    their batch is stored: a crash in between repeats work and loses none.
+    Holds at most ``2 * capacity`` keys plus those of one batch (of at most ``capacity`` keys). Keys are
+    remembered only once their batch is stored: a crash in between repeats work and loses none.
     """
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
@@ -81,11 +83,11 @@ class Deduplicator:
         )
 
     def remember_batch(self) -> None:
-        """The batch is stored: keep its keys, and let the oldest go when the younger generation is full."""
+        """The batch is stored: keep its keys, and let the oldest go if the younger generation has no room."""
+        if len(self._younger) + len(self._batch) > self._capacity:
+            self._older, self._younger = self._younger, set()
         self._younger |= self._batch
         self._batch = set()
-        if len(self._younger) >= self._capacity:
-            self._older, self._younger = self._younger, set()
 
     def forget_batch(self) -> None:
         """The batch was not stored: what it held is as new as before."""

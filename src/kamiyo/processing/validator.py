@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,7 +10,7 @@ from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRow, LiquidatedFill
 from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
 from kamiyo.core.time import to_millis
-from kamiyo.core.validation import broken_row_rule, broken_rule
+from kamiyo.core.validation import broken_rows, broken_rule
 from kamiyo.processing.normalizer import reject
 
 _encode = msgspec.json.Encoder().encode
@@ -19,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 
 def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
     """The payload with everything that breaks a rule moved to its rejects, and counted there."""
-    bad_fills = _broken_rows(normalized.fills, to_millis(now))
+    bad_fills = broken_rows(normalized.fills, to_millis(now))
     bad_events = [
         (event, rule) for event in normalized.events if (rule := broken_rule(event, now)) is not None
     ]
@@ -46,10 +45,6 @@ def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
         block=normalized.block,
         last_event_at=normalized.last_event_at,
     )
-
-
-def _broken_rows(fills: Sequence[FillRow], now_millis: int) -> list[tuple[FillRow, str]]:
-    return [(row, rule) for row in fills if (rule := broken_row_rule(row, now_millis)) is not None]
 
 
 def _reject_row(raw: Raw, row: FillRow, rule: str) -> Reject:

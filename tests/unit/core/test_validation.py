@@ -14,6 +14,7 @@ from kamiyo.core.validation import (
     ROW_RULES,
     VENUE_OPENED,
     broken_row_rule,
+    broken_rows,
     broken_rule,
     row_has_positive_numbers,
 )
@@ -132,6 +133,29 @@ def test_an_account_cannot_have_held_less_than_nothing() -> None:
 def test_an_ordinary_row_is_believed_or_refused_by_its_first_rule(user, changes, rule) -> None:
     """Who, what, how much and when are checked without reading a number."""
     assert broken_row_rule((user, a_fill(**changes)), MILLIS) == rule
+
+
+_numbers = st.text("01. -", max_size=4) | st.just("1")
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2", "1 2 3", "0 1", " 1", "1 ", "1\n", "1.", ".5", "1" * 25, "٣", "1 0.0"]
+)
+def test_a_block_is_not_sound_for_numbers_in_disguise(text) -> None:
+    """What is checked for a whole block at once refuses exactly the rows that are refused one by one."""
+    rows = [(VICTIM, a_fill(tid=1)), (VICTIM, a_fill(tid=2, price=text)), (VICTIM, a_fill(tid=3, size=text))]
+    assert broken_rows(rows, MILLIS) == [
+        (rows[1], "row_has_plain_numbers"),
+        (rows[2], "row_has_plain_numbers"),
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from([VICTIM, "", "0x"]), _numbers, _numbers), max_size=4))
+def test_a_block_is_judged_as_its_rows_are(drawn) -> None:
+    """The short cut over a whole block says what the rules say of each of its rows."""
+    rows = [(user, a_fill(price=price, size=size)) for user, price, size in drawn]
+    broken = [(row, rule) for row in rows if (rule := broken_row_rule(row, MILLIS)) is not None]
+    assert broken_rows(rows, MILLIS) == broken
 
 
 digits = st.text("0123456789", min_size=1, max_size=6)
