@@ -22,8 +22,8 @@ _VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
 _SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
 _ADDRESS_LENGTH = 42
 _MAX_ASSET_LENGTH = 65
-# What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; any number of them.
-_POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})?(?: |\Z))*+", re.ASCII)
+# What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; a space after each.
+_POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
 
 FillRule = Callable[[LiquidatedFill], bool]
 RowRule = Callable[[str, Fill], bool]
@@ -119,8 +119,8 @@ def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
 
     The count of spaces tells that each text is one number, and not several in disguise.
     """
-    numbers = " ".join([f"{fill.price} {fill.size}" for _user, fill in rows])
-    if _POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows) - 1:
+    numbers = "".join([f"{fill.price} {fill.size} " for _user, fill in rows])
+    if _POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows):
         return False
     return not [
         fill

@@ -143,7 +143,7 @@ _numbers = st.text("01. -", max_size=4) | st.just("1")
 )
 def test_a_block_is_not_sound_for_numbers_in_disguise(text) -> None:
     """What is checked for a whole block at once refuses exactly the rows that are refused one by one."""
-    rows = [(VICTIM, a_fill(tid=1)), (VICTIM, a_fill(tid=2, price=text)), (VICTIM, a_fill(tid=3, size=text))]
+    rows = [(VICTIM, a_fill()), (VICTIM, a_fill(price=text)), (VICTIM, a_fill(size=text))]
     assert broken_rows(rows, MILLIS) == [
         (rows[1], "row_has_plain_numbers"),
         (rows[2], "row_has_plain_numbers"),
