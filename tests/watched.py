@@ -1,0 +1,44 @@
+"""A pool of connections that says where a transaction is, so that a process can end exactly there."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from kamiyo.storage.pool import Pool
+
+At = Callable[[str], None]
+STATEMENTS = {"execute", "executemany", "fetch", "fetchval", "fetchrow", "copy_to_table"}
+
+
+def watched(pool: Pool, at: At) -> Pool:
+    """The pool, with ``at`` called before each ``statement``, at each ``commit`` and once ``committed``."""
+    return cast("Pool", _WatchedPool(pool, at))
+
+
+class _WatchedPool:
+    def __init__(self, pool: Pool, at: At) -> None:
+        self._pool = pool
+        self._at = at
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["_WatchedConnection"]:
+        async with self._pool.acquire() as connection:
+            yield _WatchedConnection(connection, self._at)
+
+
+class _WatchedConnection:
+    def __init__(self, connection: Any, at: At) -> None:
+        self._connection = connection
+        self._at = at
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        async with self._connection.transaction():
+            yield
+            self._at("commit")
+        self._at("committed")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in STATEMENTS:
+            self._at("statement")
+        return getattr(self._connection, name)
