@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import typer
 
 from kamiyo.core.errors import InvalidQuery, SourceUnavailable
-from kamiyo.kit.transport import HttpSession, open_session
+from kamiyo.kit.transport import Answer, open_session
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 _LARGEST_PAGE = 1_000
@@ -82,10 +82,18 @@ _meta = msgspec.json.Decoder(Meta)
 _raw_meta = msgspec.json.Decoder(dict[str, object])
 
 
+class Session(Protocol):
+    """The network, as far as a client needs it."""
+
+    async def request(self, method: str, url: str) -> Answer:
+        """Send one request; SourceUnavailable where no answer came."""
+        ...
+
+
 class Client:
     """The lists of one server."""
 
-    def __init__(self, session: HttpSession, server: str) -> None:
+    def __init__(self, session: Session, server: str) -> None:
         self._session = session
         self.server = server
 

@@ -19,6 +19,8 @@ from kamiyo.core.margin import Direction
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SHORT_ADDRESS = 10
+_DAY_LENGTH = 10
+_LENGTHS = {"year": 4, "month": 7}  # of a date that is shown no more precisely than it is known
 
 AssetOption = Annotated[
     str | None, typer.Option("--asset", help="The venue's name of the market: BTC, kPEPE.")
@@ -64,6 +66,7 @@ class ExploitRow(msgspec.Struct, frozen=True):
     """What the table of exploits shows of one."""
 
     timestamp: str
+    timestamp_precision: str
     name: str
     kind: str
     protocol: str
@@ -78,9 +81,9 @@ class ExploitRow(msgspec.Struct, frozen=True):
     def cells(self) -> list[str]:
         """The row of the table."""
         value = amount_range(self.amount_usd, self.amount_usd_low, self.amount_usd_high)
+        date = self.timestamp[: _LENGTHS.get(self.timestamp_precision, _DAY_LENGTH)]
         return [
-            self.timestamp[:10], value, self.status, self.confidence, self.kind, self.category, self.protocol,
-            self.name,
+            date, value, self.status, self.confidence, self.kind, self.category, self.protocol, self.name,
         ]  # fmt: skip
 
 
