@@ -79,7 +79,9 @@ class Recorder:
         transaction = "0x" + "0" * 64 if kind is Kind.ADL and draw.random() < 0.01 else _hash(draw)
         taker, maker = draw.choice(self._users), draw.choice(self._users)
         named = _liquidation(kind, taker, price * draw.uniform(0.995, 1.005), price_digits)
-        shared = _Shared(asset, f"{price:.{max(1, price_digits)}f}", f"{size:.{max(1, size_digits)}f}", millis)
+        shared = _Shared(
+            asset, f"{price:.{max(1, price_digits)}f}", f"{size:.{max(1, size_digits)}f}", millis
+        )
         rows = []
         for user, side, crossed in ((taker, "A", True), (maker, "B", False)):
             self._order += 1
@@ -119,10 +121,14 @@ def fill_blocks(fills: int, *, liquidated_share: float = 0.0, start: datetime = 
 
 def adl_block(trades: int = BLOCK_TRADES) -> bytes:
     """The block of 21:16:04: every trade is an auto-deleveraging, all of one timestamp."""
-    return Recorder().block(CASCADE_START + timedelta(seconds=BLOCK_SECOND, milliseconds=704), [Kind.ADL] * trades)
+    return Recorder().block(
+        CASCADE_START + timedelta(seconds=BLOCK_SECOND, milliseconds=704), [Kind.ADL] * trades
+    )
 
 
-def liquidation_blocks(blocks: int, trades: int = 1_000, *, first: int = 0, seed: int = SEED) -> Iterator[bytes]:
+def liquidation_blocks(
+    blocks: int, trades: int = 1_000, *, first: int = 0, seed: int = SEED
+) -> Iterator[bytes]:
     """Blocks in which every trade is a liquidation into the book, one a second."""
     recorder = Recorder(seed)
     for number in range(first, first + blocks):
@@ -147,7 +153,10 @@ def cascade_seconds() -> list[Second]:
         timeline = json.loads(series.read_text(encoding="utf-8"))["timeline"]
         return [Second(each["second"], each["liquidations"], each["adls"]) for each in timeline]
     others = [second for second in range(0, CASCADE_SECONDS, 4) if second != BLOCK_SECOND]
-    rows, trades = (CASCADE_ROWS - BLOCK_TRADES) // len(others), (CASCADE_ADL_TRADES - BLOCK_TRADES) // len(others)
+    rows, trades = (
+        (CASCADE_ROWS - BLOCK_TRADES) // len(others),
+        (CASCADE_ADL_TRADES - BLOCK_TRADES) // len(others),
+    )
     rest = [Second(second, rows, trades) for second in others]
     return sorted([*rest, Second(BLOCK_SECOND, BLOCK_TRADES, BLOCK_TRADES)], key=lambda each: each.second)
 

@@ -67,7 +67,13 @@ def run() -> Report:
     )
     return Report(
         [
-            claim("decode, by json and dataclass of Decimal", rates, "KAMIYO", "json and dataclass of Decimal", 5),
+            claim(
+                "decode, by json and dataclass of Decimal",
+                rates,
+                "KAMIYO",
+                "json and dataclass of Decimal",
+                5,
+            ),
             claim("decode, by msgspec with text fields", rates, "KAMIYO", "msgspec with text fields", 0.9),
         ],
         medians(rates) | {"unit": "fills", "bytes a fill": sum(map(len, lines)) // _FILLS},

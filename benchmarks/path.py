@@ -42,7 +42,9 @@ def run() -> Report:
     blocks = fill_blocks(_FILLS, liquidated_share=0.01)
     few = fill_blocks(_CCXT_FILLS, liquidated_share=0.01)
     aggregator, exchange = node_aggregator(), _exchange()
-    rates = take_turns({"KAMIYO": lambda: _whole_path(aggregator, blocks), "ccxt": lambda: _ccxt(exchange, few)})
+    rates = take_turns(
+        {"KAMIYO": lambda: _whole_path(aggregator, blocks), "ccxt": lambda: _ccxt(exchange, few)}
+    )
     claims = [claim("bytes to validated, by ccxt's parse_trades", rates, "KAMIYO", "ccxt", 10)]
     return Report(claims, medians(rates) | {"unit": "fills"})
 
@@ -50,7 +52,9 @@ def run() -> Report:
 def _whole_path(aggregator: HyperliquidNodeAggregator, blocks: list[bytes]) -> int:
     deduplicator, fills, now = Deduplicator(), 0, datetime.now(UTC)
     for number, block in zip(count(1), blocks, strict=False):
-        raw = Raw(source=aggregator.name, stream="node_fills_by_block", payload=block, received_at=ORDINARY_DAY)
+        raw = Raw(
+            source=aggregator.name, stream="node_fills_by_block", payload=block, received_at=ORDINARY_DAY
+        )
         normalized = validate(deduplicator.fresh(normalize(aggregator.normalize, raw)), raw, now)
         fills += normalized.counts[Counted.FILLS]
         if normalized.rejects or normalized.counts.get(Counted.DUPLICATE_FILLS):

@@ -9,7 +9,6 @@ nobody can store it in between. What was known already costs one look-up and cha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import TypeVar
 
@@ -106,11 +105,13 @@ class StoredFills(msgspec.Struct, frozen=True):
     liquidations: tuple[Liquidation, ...]
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """What the database has of a batch's liquidations: all their fills, with who observed them."""
+class StoredRows(msgspec.Struct, frozen=True):
+    """What storing found: the batch's fills, the liquidations they changed, and those that existed before."""
 
-    fills: Mapping[FillKey, frozenset[str]]
-    liquidations: frozenset[LiquidationId]
+    observed: Mapping[FillKey, ObservedFill]
+    new_fills: int
+    changed: frozenset[LiquidationId]
+    existed: frozenset[LiquidationId]
 
 
 async def store_fills(connection: Connection, fills: Sequence[LiquidatedFill]) -> StoredFills:
@@ -120,25 +121,31 @@ async def store_fills(connection: Connection, fills: Sequence[LiquidatedFill]) -
     """
     if not fills:
         return StoredFills(0, ())
+    stored = await store_fill_rows(connection, fills)
+    return StoredFills(stored.new_fills, await _store_folds(connection, stored))
+
+
+async def store_fill_rows(connection: Connection, fills: Sequence[LiquidatedFill]) -> StoredRows:
+    """Store fills alone: add what is new, merge what says something new of a known fill."""
     await _lock_hours(connection, fills)
     observed = merge_all([(_key(fill), observe(fill)) for fill in fills])
     known = await _look_up(connection, observed)
-    new = {key: fill for key, fill in observed.items() if key not in known.fills}
+    new = [(key, fill) for key, fill in observed.items() if key not in known]
     told = [
-        key for key, seen in known.fills.items() if key in observed and not observed[key].observations <= seen
+        (key, fill)
+        for key, fill in observed.items()
+        if not fill.observations <= known.get(key, fill.observations)
     ]
-    await copy_fills(connection, new)
-    await _merge_into_stored(connection, [(key, observed[key]) for key in told])
-    changed = {key[0] for key in new} | {key[0] for key in told}
-    return StoredFills(len(new), await _store_folds(connection, observed, changed, known.liquidations))
-
-
-async def copy_fills(connection: Connection, new: Mapping[FillKey, ObservedFill]) -> None:
-    """Add fills the table does not have; the caller holds the locks and has looked."""
-    for chunk in _chunks(list(new.items())):
-        await _copy(
-            connection, "liquidation_fills", _FILL_COLUMNS, [_fill_line(key, fill) for key, fill in chunk]
-        )
+    for chunk in _chunks(new):
+        lines = [_fill_line(key, fill) for key, fill in chunk]
+        await _copy(connection, "liquidation_fills", _FILL_COLUMNS, lines)
+    await _merge_into_stored(connection, told)
+    return StoredRows(
+        observed=observed,
+        new_fills=len(new),
+        changed=frozenset(key[0] for key, _fill in (*new, *told)),
+        existed=frozenset(key[0] for key in known),
+    )
 
 
 def fill_from_row(row: asyncpg.Record | Mapping[str, object]) -> ObservedFill:
@@ -184,16 +191,19 @@ async def _lock_hours(connection: Connection, fills: Iterable[LiquidatedFill]) -
     await connection.execute(_LOCK_HOURS, sorted(f"liquidations/{chain}/{hour}" for chain, hour in hours))
 
 
-async def _look_up(connection: Connection, observed: Mapping[FillKey, ObservedFill]) -> _Known:
+async def _look_up(
+    connection: Connection, observed: Mapping[FillKey, ObservedFill]
+) -> dict[FillKey, frozenset[str]]:
+    """All fills the database has of the batch's liquidations, with who observed them."""
     places = {key[0]: _place(key[0], fill.fill) for key, fill in observed.items()}
     chains, protocols, moments = (list({place[at] for place in places.values()}) for at in range(3))
     heard = {row[0] for row in await connection.fetch(_HEARD_MOMENTS, chains, protocols, moments)}
     wanted = [place for place in places.values() if place[2] in heard]
-    fills: dict[FillKey, frozenset[str]] = {}
+    known: dict[FillKey, frozenset[str]] = {}
     for chunk in _chunks(wanted):
         for row in await connection.fetch(_KNOWN_FILLS, *_columns(chunk)):
-            fills[row[0], row[1], row[2]] = frozenset(row[3])
-    return _Known(fills, frozenset(key[0] for key in fills))
+            known[row[0], row[1], row[2]] = frozenset(row[3])
+    return known
 
 
 async def _merge_into_stored(connection: Connection, told: Sequence[tuple[FillKey, ObservedFill]]) -> None:
@@ -208,21 +218,18 @@ async def _merge_into_stored(connection: Connection, told: Sequence[tuple[FillKe
         await connection.execute("DELETE FROM staged_fills")
 
 
-async def _store_folds(
-    connection: Connection,
-    observed: Mapping[FillKey, ObservedFill],
-    changed: AbstractSet[LiquidationId],
-    known: AbstractSet[LiquidationId],
-) -> tuple[Liquidation, ...]:
+async def _store_folds(connection: Connection, stored: StoredRows) -> tuple[Liquidation, ...]:
     """Write the fold of each changed liquidation, reading stored fills back only where it existed before."""
-    own: dict[LiquidationId, list[ObservedFill]] = {identity: [] for identity in changed}
-    for (identity, _asset, _tid), fill in observed.items():
+    own: dict[LiquidationId, list[ObservedFill]] = {identity: [] for identity in stored.changed}
+    for (identity, _asset, _tid), fill in stored.observed.items():
         if identity in own:
             own[identity].append(fill)
-    folded = [fold(identity, fills) for identity, fills in own.items() if identity not in known]
+    folded = [fold(identity, fills) for identity, fills in own.items() if identity not in stored.existed]
     for chunk in _chunks(folded):
         await _copy(connection, "liquidations", _LIQUIDATION_COLUMNS, map(_liquidation_line, chunk))
-    outdated = [_place(identity, fills[0].fill) for identity, fills in own.items() if identity in known]
+    outdated = [
+        _place(identity, fills[0].fill) for identity, fills in own.items() if identity in stored.existed
+    ]
     for places in _chunks(outdated):
         refolded = await _fold_stored(connection, places)
         await connection.execute(_STAGED_LIQUIDATIONS)

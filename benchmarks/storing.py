@@ -1,0 +1,172 @@
+"""Liquidated fills into PostgreSQL: against the server's own COPY FROM a file, and against ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from benchmarks.data import liquidation_blocks
+from benchmarks.measure import ROUNDS, Claim, Report, claim, medians, take_turns_at_server
+from benchmarks.path import node_aggregator
+from benchmarks.server import Database, database, server, version_of
+from kamiyo.core.events import FillRole, LiquidatedFill
+from kamiyo.core.ports import Raw
+from kamiyo.core.time import from_millis
+from kamiyo.storage.fills import store_fill_rows, store_fills
+
+_BLOCKS_A_ROUND, _TRADES_A_BLOCK = 5, 1_000
+_MANY = 10_000
+# The columns both write; recorded_at is the server's to fill in.
+_COLUMNS = {
+    "liquidation_fills": (
+        'chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size, mark_price, source, '
+        "hash, role, liquidated_user, direction_text, margin_mode, closed_pnl, fee, position_size_before, observations"
+    ),
+    "liquidations": (
+        'chain, protocol, timestamp, liquidation_id, "user", asset, side, method, size, liquidation_price, mark_price, '
+        "amount_usd, leverage, margin_mode, fill_count, source, observed_by, version, metadata"
+    ),
+}
+# In the month the new rows go to, and before them: the same partition, indexes as deep as they get.
+_MANY_FILLS = """
+CREATE TABLE many (LIKE liquidation_fills INCLUDING DEFAULTS);
+INSERT INTO many (chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size,
+    mark_price, source, hash, role, liquidated_user, direction_text, closed_pnl, fee, position_size_before, observations)
+SELECT 'hyperliquid', 'hyperliquid', moment, '1761955200000-' || substr(digest, 1, 24), 'BTC', n,
+    '0x' || digest || '01234567', 'long', 'market', 100000.5, 0.25, 100001.5, 'hyperliquid_node',
+    '0x' || digest || digest, 'victim', '0x' || digest || '01234567', 'Close Long', -12.5, 0.25, 1.5,
+    ARRAY['hyperliquid_node/victim/' || substr(digest, 1, 8)]
+FROM (SELECT n, md5(n::text) AS digest, '2025-11-01'::timestamptz + n * interval '4 milliseconds' AS moment
+      FROM generate_series(1, {many}) AS n) AS made;
+DROP TABLE liquidation_fills_first_dex_202511;
+ALTER TABLE many ADD PRIMARY KEY (chain, protocol, timestamp, liquidation_id, asset, tid);
+ALTER TABLE many RENAME TO liquidation_fills_first_dex_202511;
+ALTER TABLE liquidation_fills_first_dex ATTACH PARTITION liquidation_fills_first_dex_202511
+    FOR VALUES FROM ('2025-11-01 00:00+00') TO ('2025-12-01 00:00+00');
+VACUUM ANALYZE liquidation_fills
+"""
+
+
+def run() -> Report:
+    """All contenders in turn, each in a database of its own that grows with every round."""
+    with server() as url, tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as folder:
+        Path(folder).chmod(0o755)  # noqa: S103  (the server may run under another account)
+        return asyncio.run(_run(url, folder))
+
+
+async def _run(url: str, folder: str) -> Report:
+    rounds = [_fills(number) for number in range(ROUNDS + 1)]
+    if True:
+        async with AsyncExitStack() as stack:
+            names = ("fills", "both", "peer_fills", "peer_both", "full")
+            at = {name: await stack.enter_async_context(database(url, f"bench_{name}")) for name in names}
+            await _write_files(at["both"], rounds, Path(folder))
+            await _fill_up(at["full"])
+            rates = await take_turns_at_server(
+                {
+                    "fills": lambda number: _store(at["fills"], rounds[number], together=False),
+                    "server's COPY of fills": lambda number: _copy(at["peer_fills"], Path(folder), number, 1),
+                    "fills and liquidations": lambda number: _store(at["both"], rounds[number]),
+                    "server's COPY of both": lambda number: _copy(at["peer_both"], Path(folder), number, 2),
+                    "fills, 10 million there": lambda number: _store(
+                        at["full"], rounds[number], together=False
+                    ),
+                    "fills again": lambda number: _store_again(at["fills"], rounds[number], together=False),
+                    "both again": lambda number: _store_again(at["both"], rounds[number]),
+                },
+                {
+                    "fills": at["fills"].backend,
+                    "server's COPY of fills": at["peer_fills"].backend,
+                    "fills and liquidations": at["both"].backend,
+                    "server's COPY of both": at["peer_both"].backend,
+                    "fills, 10 million there": at["full"].backend,
+                    "fills again": at["fills"].backend,
+                    "both again": at["both"].backend,
+                },
+            )
+        version = await version_of(url)
+    return Report(_claims(rates), medians(rates) | {"unit": "fills", "PostgreSQL": version})
+
+
+def _claims(rates: dict[str, list[float]]) -> list[Claim]:
+    return [
+        claim("storing fills, by the server's COPY FROM", rates, "fills", "server's COPY of fills", 0.65),
+        claim(
+            "storing fills and their liquidations, by COPY FROM of both",
+            rates,
+            "fills and liquidations",
+            "server's COPY of both",
+            None,
+        ),
+        claim("storing with 10 million rows there, by empty", rates, "fills, 10 million there", "fills", 0.7),
+        claim("a replay of duplicates, by inserts", rates, "fills again", "fills", 1.0),
+        claim("a replay with liquidations, by inserts", rates, "both again", "fills and liquidations", 1.0),
+    ]
+
+
+def _fills(number: int) -> list[LiquidatedFill]:
+    """A round's victims' rows, each trade once."""
+    aggregator, fills = node_aggregator(), list[LiquidatedFill]()
+    blocks = liquidation_blocks(
+        _BLOCKS_A_ROUND, _TRADES_A_BLOCK, first=86_400 + number * _BLOCKS_A_ROUND, seed=number
+    )
+    for block in blocks:
+        raw = Raw(
+            source=aggregator.name, stream="node_fills_by_block", payload=block, received_at=from_millis(0)
+        )
+        events = aggregator.normalize(raw).events
+        fills += [
+            event for event in events if isinstance(event, LiquidatedFill) and event.role is FillRole.VICTIM
+        ]
+    return fills
+
+
+async def _store(where: Database, fills: Sequence[LiquidatedFill], *, together: bool = True) -> int:
+    async with where.pool.acquire() as connection, connection.transaction():
+        store = store_fills if together else store_fill_rows
+        stored = await store(connection, fills)
+    if stored.new_fills != len(fills):
+        raise AssertionError(stored.new_fills)
+    return len(fills)
+
+
+async def _store_again(where: Database, fills: Sequence[LiquidatedFill], *, together: bool = True) -> int:
+    async with where.pool.acquire() as connection, connection.transaction():
+        store = store_fills if together else store_fill_rows
+        stored = await store(connection, fills)
+    if stored.new_fills:
+        raise AssertionError(stored.new_fills)
+    return len(fills)
+
+
+async def _copy(where: Database, folder: Path, number: int, tables: int) -> int:
+    async with where.pool.acquire() as connection, connection.transaction():
+        for table in list(_COLUMNS)[:tables]:
+            done = await connection.execute(
+                f"COPY {table} ({_COLUMNS[table]}) FROM '{folder / table}.{number}'"
+            )
+    return int(done.removeprefix("COPY "))
+
+
+async def _write_files(scratch: Database, rounds: Sequence[Sequence[LiquidatedFill]], folder: Path) -> None:
+    """The very rows we store, as the server itself would write them out; nothing of it stays."""
+    for number, fills in enumerate(rounds):
+        async with scratch.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await store_fills(connection, fills)
+            for table, columns in _COLUMNS.items():
+                path = folder / f"{table}.{number}"
+                await connection.copy_from_query(f"SELECT {columns} FROM {table}", output=str(path))
+                path.chmod(0o644)
+            await transaction.rollback()
+
+
+async def _fill_up(where: Database) -> None:
+    async with where.pool.acquire() as connection:
+        for statement in _MANY_FILLS.format(many=_MANY).split(";\n"):
+            await connection.execute(statement, timeout=3600)
+        await connection.execute("CHECKPOINT")
