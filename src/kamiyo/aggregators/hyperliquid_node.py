@@ -80,7 +80,7 @@ class HyperliquidNodeAggregator(BaseAggregator):
                 try:
                     if looked_at is None or abs(now - looked_at) >= _RETRY:
                         problem = self._look(files)
-                        looked_at = now
+                        looked_at = None if problem else now
                     for item in () if problem else self._read(files, now):
                         yield item
                 except OSError as error:

@@ -400,6 +400,19 @@ async def test_a_missing_folder_is_waited_for(node: Node) -> None:
     assert clock.slept == [timedelta(seconds=1)] * 3
 
 
+class EarlyClock(ScriptedClock):
+    """A clock whose sleep ends a little early, as timers do."""
+
+    async def sleep(self, duration: timedelta) -> None:
+        await super().sleep(duration - min(duration, timedelta(milliseconds=1)))
+
+
+async def test_the_reason_to_wait_stays_the_same_while_nothing_changes(node: Node) -> None:
+    """Whatever the timer does, a missing directory is not called a silent node in between."""
+    items = await node.follow(until=5, clock=EarlyClock())
+    assert len({item.detail for item in items if isinstance(item, Waiting)}) == 1
+
+
 async def test_a_folder_without_fills_is_waited_for(node: Node) -> None:
     """Ledger events alone are not what the source promises."""
     node.write(FIRST, b"event\n", "misc_events")
