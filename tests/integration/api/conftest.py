@@ -1,10 +1,15 @@
 """An application on a real database, with a clock that stands still, and facts to find in it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 
 from kamiyo.api.app import build_app
 from kamiyo.api.state import ApiState
@@ -76,3 +81,23 @@ async def catalogue(journal: PostgresJournal) -> PostgresJournal:
     await journal.register(description)
     await journal.report_state(description.name, SourceState.LOADED, "")
     return journal
+
+
+@asynccontextmanager
+async def _serve(app: ASGIApp) -> AsyncIterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+
+
+@pytest.fixture
+def serve() -> Callable[[ASGIApp], AbstractAsyncContextManager[str]]:
+    """Serve an application on a real socket; the context gives its address."""
+    return _serve

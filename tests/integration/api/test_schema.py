@@ -1,0 +1,41 @@
+"""The OpenAPI document against the application: whatever it allows is answered as it says."""
+
+import asyncio
+import sys
+
+import pytest
+
+from kamiyo.api.app import build_app
+from tests.builders import a_batch, a_gap, a_liquidated_fill, a_reject, a_tally, an_exploit, an_honest_case
+
+SECONDS = 110
+# What no schema can say: which cursors were given out (400), and how long a window may be (422).
+CONFIGURATION = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "308", "400", "404"]
+
+[[operations]]
+include-path = "/stats"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 30)
+async def test_schemathesis_finds_nothing(serve, state, node, clock, tmp_path):
+    """Requests made from the document, valid and not, get only answers the document declares."""
+    facts = (a_liquidated_fill(), an_exploit(aliases=("0xabc",)), an_honest_case())
+    books = {"gaps": (a_gap(),), "rejects": (a_reject(),), "tallies": (a_tally(),)}
+    await node.write(a_batch(events=facts, heard_at=clock.now(), last_event_at=clock.now(), **books))
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION, encoding="utf-8")
+    async with serve(build_app(state)) as url, asyncio.timeout(SECONDS):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration),
+            "run", f"{url}/openapi.json", "--checks=all", "--phases=examples,coverage,fuzzing",
+            "--max-examples=25", "--seed=1", "--generation-database=none", "--no-color",
+            "--suppress-health-check=all",
+            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()

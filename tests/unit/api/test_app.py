@@ -1,0 +1,47 @@
+"""The documentation the routes make of themselves."""
+
+from typing import Any, cast
+
+from kamiyo.api.app import build_api
+from kamiyo.api.routes.document import build_document
+from kamiyo.api.state import ApiState
+
+ROUTES = {
+    "/exploits", "/exploits/{tx_hash}", "/liquidations", "/liquidations/{liquidation_id}", "/honest-cases",
+    "/stats", "/meta", "/sources", "/coverage", "/health", "/health/live", "/health/ready", "/metrics",
+}  # fmt: skip
+
+
+def document():
+    nothing = cast("Any", None)
+    state = ApiState(pool=nothing, cache=nothing, clock=nothing, version="1", started_at=nothing)
+    return build_document(build_api(state))
+
+
+def references(node):
+    """Every reference in a document."""
+    if isinstance(node, dict):
+        yield from ([node["$ref"]] if "$ref" in node else [])
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from references(each)
+
+
+def test_every_route_is_documented():
+    """The document has the routes of the product, each read with GET."""
+    paths = document()["paths"]
+    assert set(paths) == ROUTES
+    assert {method for each in paths.values() for method in each} == {"get"}
+
+
+def test_every_answer_is_described():
+    """Each route says what a success looks like and that errors are problems, in shapes that exist."""
+    found = document()
+    for path, methods in found["paths"].items():
+        answers = methods["get"]["responses"]
+        assert answers["200"]["content"], path
+        assert list(answers["422"]["content"]) == ["application/problem+json"], path
+    shapes = found["components"]["schemas"]
+    assert {each.rpartition("/")[2] for each in references(found)} <= set(shapes)
+    assert "HTTPValidationError" not in shapes

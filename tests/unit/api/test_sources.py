@@ -1,0 +1,114 @@
+from datetime import timedelta
+
+import pytest
+
+from kamiyo.api.services.health import Database, Status, judge
+from kamiyo.api.services.sources import EXPLOITS, LIQUIDATIONS, SOURCES, build_freshness
+from kamiyo.core.sources import CoverageLabel, SourceState, SourceType
+from tests.builders import API, NODE, NOW, a_source_status
+
+CATALOGUE = a_source_status(
+    name="catalogue",
+    type=SourceType.CATALOGUE,
+    state=SourceState.LOADED,
+    label=CoverageLabel.CURATED,
+    heard_at=None,
+)
+NEVER = a_source_status(heard_at=None, last_event_at=None, state=SourceState.STARTING)
+UNREACHABLE = a_source_status(
+    heard_at=None, last_event_at=None, state=SourceState.UNREACHABLE, detail="no such directory"
+)
+LIVE = a_source_status()
+SILENT = a_source_status(heard_at=NOW - timedelta(hours=1))
+BEHIND = a_source_status(last_event_at=NOW - timedelta(hours=1))
+INACTIVE = a_source_status(name=API, active=False)
+NOT_HEARD = "no source of liquidations has been heard: "
+NOT_LIVE = "no source of liquidations is live: "
+CURRENT = Database(reachable=True, schema_current=True)
+
+
+@pytest.mark.parametrize(
+    ("sources", "stale", "label", "warning"),
+    [
+        ([], True, "not measured", "no source of liquidations is set up"),
+        ([CATALOGUE], True, "not measured", "no source of liquidations is set up"),
+        (
+            [NEVER],
+            True,
+            "not measured",
+            f"{NOT_HEARD}hyperliquid_node is unknown",
+        ),
+        (
+            [UNREACHABLE],
+            True,
+            "not measured",
+            f"{NOT_HEARD}hyperliquid_node is unreachable: no such directory",
+        ),
+        (
+            [SILENT],
+            True,
+            "complete",
+            f"{NOT_LIVE}hyperliquid_node is stale (last heard 2025-10-10T20:16:00.250Z)",
+        ),
+        (
+            [BEHIND],
+            True,
+            "complete",
+            f"{NOT_LIVE}hyperliquid_node is behind (its newest event is of 2025-10-10T20:16:00.250Z)",
+        ),
+        ([LIVE, CATALOGUE, INACTIVE], False, "complete", None),
+    ],
+)
+def test_freshness_of_liquidations(sources, stale, label, warning):
+    """A list is stale unless a stream is live, and says in words what is wrong."""
+    known = build_freshness(sources, {}, LIQUIDATIONS, NOW)
+    assert (known.stale, known.coverage.label) == (stale, label)
+    assert list(known.warnings) == ([] if warning is None else [warning])
+    assert known.coverage.measured_pct is None
+    assert "catalogue" not in {each.name for each in known.coverage.sources}
+
+
+def test_one_live_source_does_not_hide_another():
+    """Beside a live source the others' condition is still told."""
+    sources = [LIVE, a_source_status(name=API, heard_at=None)]
+    known = build_freshness(sources, {NODE: 2}, LIQUIDATIONS, NOW)
+    assert not known.stale
+    assert list(known.warnings) == [
+        "hyperliquid_api is unknown",
+        "open gaps of hyperliquid_node: 2; liquidations may be missing",
+    ]
+    assert known.coverage.label == "not measured"
+
+
+def test_exploits_are_never_fresh_without_a_stream():
+    """Exploits come from a catalogue, so that no answer about them is called fresh."""
+    known = build_freshness([LIVE, CATALOGUE], {}, EXPLOITS, NOW)
+    assert (known.stale, known.coverage.label) == (True, "curated")
+
+
+def test_all_sources_together_have_no_label():
+    """What several kinds of sources cover together is not measured."""
+    assert build_freshness([CATALOGUE, LIVE], {}, SOURCES, NOW).coverage.label == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("database", "sources", "status"),
+    [
+        (CURRENT, [LIVE], Status.OK),
+        (CURRENT, [LIVE, CATALOGUE, INACTIVE], Status.OK),
+        (CURRENT, [LIVE, a_source_status(name=API, heard_at=None)], Status.DEGRADED),
+        (CURRENT, [BEHIND], Status.DOWN),
+        (CURRENT, [SILENT], Status.DOWN),
+        (CURRENT, [NEVER, CATALOGUE], Status.DOWN),
+        (CURRENT, [CATALOGUE], Status.DOWN),
+        (CURRENT, [INACTIVE], Status.DOWN),
+        (CURRENT, [], Status.DOWN),
+        (Database(reachable=True, schema_current=False), [LIVE], Status.DOWN),
+        (Database(reachable=False, schema_current=None), None, Status.DOWN),
+    ],
+)
+def test_health_is_never_better_than_what_was_heard(database, sources, status):
+    """Only a stream heard just now, and a database that answers, make a server healthy."""
+    found, reasons = judge(database, sources, NOW)
+    assert found is status
+    assert bool(reasons) == (status is not Status.OK)
