@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -18,14 +18,9 @@ from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Normalized, Raw
 from kamiyo.core.sources import SourceDescription
 from kamiyo.core.time import Clock
+from kamiyo.kit.transport import Answer
 
-
-class Response(msgspec.Struct, frozen=True):
-    """What a server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+Response = Answer
 
 
 class Session(Protocol):

@@ -27,14 +27,18 @@ class _Unpacker(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(
+    path: Path, *, told: Callable[[int], None] = lambda _position: None
+) -> Iterator[tuple[int, bytes]]:
     """Each line with its offset in the unpacked content; MalformedPayload where the packing is damaged.
+
+    ``told`` hears how many bytes of the file itself were read, whenever that changes.
 
     Unlike a growing file a recording is finished, so a last line without a newline counts. A JSON document
     that is spread over several lines is handed out as one.
     """
     with path.open("rb") as packed:
-        chunks = _with_last_newline(_content(packed, path.name))
+        chunks = _with_last_newline(_content(packed, path.name, told))
         lines = whole_lines(lambda _position: next(chunks, b""))
         for line in lines:
             if line.start == 0 and line.content.strip() in {b"[", b"{"}:
@@ -62,26 +66,33 @@ def _with_last_newline(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-def _content(packed: IO[bytes], name: str) -> Iterator[bytes]:
+def _content(packed: IO[bytes], name: str, told: Callable[[int], None]) -> Iterator[bytes]:
     magic = packed.read(4)
     packed.seek(0)
     unpacker = next((make for start, make in _UNPACKERS.items() if magic.startswith(start)), None)
     if unpacker is None:
-        return iter(lambda: packed.read(CHUNK), b"")
-    return _unpacked(packed, unpacker, name)
+        return _pieces(packed, CHUNK, told)
+    return _unpacked(_pieces(packed, _PIECE, told), unpacker, name)
 
 
-def _unpacked(packed: IO[bytes], make: Callable[[], _Unpacker], name: str) -> Iterator[bytes]:
+def _pieces(packed: IO[bytes], size: int, told: Callable[[int], None]) -> Iterator[bytes]:
+    while piece := packed.read(size):
+        told(packed.tell())
+        yield piece
+
+
+def _unpacked(pieces: Iterable[bytes], make: Callable[[], _Unpacker], name: str) -> Iterator[bytes]:
     """All frames, one after the other: appending to a packed file adds another."""
     unpacker: _Unpacker | None = None
     try:
-        while piece := packed.read(_PIECE):
-            while piece:
+        for piece in pieces:
+            rest = piece
+            while rest:
                 unpacker = unpacker or make()
-                yield unpacker.decompress(piece)
-                piece = b""
+                yield unpacker.decompress(rest)
+                rest = b""
                 if unpacker.eof:
-                    piece, unpacker = unpacker.unused_data or b"", None
+                    rest, unpacker = unpacker.unused_data or b"", None
     except _DAMAGED as error:
         raise MalformedPayload(f"{name} is damaged: {error}", rule="damaged_recording") from error
     if unpacker is not None:

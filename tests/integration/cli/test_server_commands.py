@@ -129,8 +129,8 @@ def test_the_doctor_finds_a_running_server_well(serving: Site) -> None:
 def test_watching_survives_the_server(site: Site, blocks: list[bytes]) -> None:
     """What comes between a kill of the server and the reconnection is shown afterwards, once."""
     watched = site.folder / "watched.json"
-    run = {"output": site.folder / "run.log", "settings": site.settings}
-    with started("run", **run) as first:
+    log = site.folder / "run.log"
+    with started("run", output=log, settings=site.settings) as first:
         wait_until_serving(site.server)
         watch = ("watch", "--server", site.server, "--json")
         with started(*watch, output=watched, settings=site.settings):
@@ -139,7 +139,7 @@ def test_watching_survives_the_server(site: Site, blocks: list[bytes]) -> None:
             lost = wait_for_line(watched, state="lost")
             assert site.server in lost["detail"]
             site.write_blocks(blocks)
-            with started("run", **run):
+            with started("run", output=log, settings=site.settings):
                 wait_for_line(watched, channel="liquidations")
     states = [line["state"] for line in lines(watched) if line["channel"] == "watch"]
     assert [state for state in states if state in {"connected", "lost", "missed"}][:3] == [

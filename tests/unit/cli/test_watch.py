@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from kamiyo.cli.client import Meta, SourceLine
-from kamiyo.cli.watch import Screen, Sight, judge, line_of, read_liquidation
+from kamiyo.cli.query import read_liquidation
+from kamiyo.cli.watch import Screen, Sight, judge, line_of
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import SourceUnavailable
 from tests.builders import a_liquidated_fill, a_liquidation

@@ -10,7 +10,6 @@ from kamiyo.core.time import EPOCH
 from kamiyo.kit.secret import Secret
 from kamiyo.runtime.doctor import (
     Check,
-    DatabaseFacts,
     Grade,
     check_disk,
     check_home,
@@ -24,6 +23,7 @@ from kamiyo.runtime.doctor import (
     worst,
 )
 from kamiyo.runtime.settings import Settings
+from kamiyo.storage.probe import DatabaseFacts
 from tests.fakes import ManualClock, tools
 
 NOW = datetime(2025, 10, 10, tzinfo=UTC)
