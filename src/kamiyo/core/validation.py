@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement, LiquidatedFill
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import is_plain_decimal, notional
@@ -142,7 +144,7 @@ def broken_rule(event: Event, now: datetime) -> str | None:
         case AccountLiquidation():
             return _first(_time_rules(event.timestamp, now), (_account_rule(event),))
         case LedgerMovement():
-            return _first(_time_rules(event.timestamp, now), ())
+            return _first(_time_rules(event.timestamp, now), (_movement_rule(event),))
         case _:
             return None
 
@@ -158,6 +160,15 @@ def _time_rules(moment: datetime, now: datetime) -> Iterable[str | None]:
 
 def _account_rule(event: AccountLiquidation) -> str | None:
     return None if event.amount_usd >= 0 else "negative_amount"
+
+
+def _movement_rule(event: LedgerMovement) -> str | None:
+    # Kept whole and undecoded so far: what stands in it may be no text, or no number anybody can hold.
+    try:
+        msgspec.json.decode(event.delta)
+    except (ValueError, RecursionError):
+        return "unreadable_delta"
+    return None
 
 
 def _first(*verdicts: Iterable[str | None]) -> str | None:

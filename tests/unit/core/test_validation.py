@@ -104,6 +104,14 @@ def test_an_account_cannot_have_held_less_than_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    "delta", [b'{"a":"\xff"}', b'{"a":"\\ud800"}', b'{"a":1e99999999}', b'{"a":', b"[" * 9_999 + b"]" * 9_999]
+)
+def test_what_a_ledger_says_can_be_read_back(delta: bytes) -> None:
+    """A delta is kept as it came; one that is no JSON, no text or no number is refused."""
+    assert broken_rule(a_ledger_movement(delta=delta), NOW) == "unreadable_delta"
+
+
+@pytest.mark.parametrize(
     ("user", "changes", "rule"),
     [
         (VICTIM, {}, None),

@@ -1,0 +1,59 @@
+"""A short, seeded part of ``./dev fuzz``: mutated payloads end as events or rejects, never otherwise."""
+
+from random import Random
+
+import pytest
+
+from kamiyo.core.ports import Counted, Normalized
+from tests.builders import a_liquidated_fill, a_reject
+from tools.fuzz import STREAMS, Pipeline, Summary, _huge, _send, judge, payloads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_no_payload_breaks_the_pipeline(seed: int) -> None:
+    """Thousands of damaged lines of every stream raise nothing, stall nothing and give no wrong number."""
+    summary, pipeline = Summary(), Pipeline()
+    for stream, line in payloads(10_000 + seed, 5_000, huge=False):
+        _send(summary, pipeline, stream, line)
+    assert summary.faults == []
+    assert summary.payloads == 5_000
+    # The mutations leave enough alive to say something of every kind of fact.
+    assert {"LiquidatedFill", "LedgerMovement", "AccountLiquidation"} <= set(summary.outcomes)
+    assert len(summary.rules) > 15
+
+
+@pytest.mark.slow
+def test_lines_of_ten_megabytes_are_no_stall() -> None:
+    """Many rows, one long text, one deep nest, one long number: each is answered in time."""
+    summary, pipeline, random = Summary(), Pipeline(), Random(1)
+    for _ in range(8):
+        _send(summary, pipeline, "node_fills_by_block", _huge(random))
+        _send(summary, pipeline, "node_fills", _huge(random))
+    assert summary.faults == []
+    assert summary.size > 100_000_000
+
+
+def test_the_same_seed_sends_the_same_payloads() -> None:
+    """A fault that was found can be found again."""
+    assert list(payloads(7, 50)) == list(payloads(7, 50)) != list(payloads(8, 50))
+    assert {stream for stream, _line in payloads(7, 500)} == set(STREAMS)
+
+
+def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception of any stage, a wrong number and a sum that does not add up are all faults."""
+
+    def broken(_self: Pipeline, _stream: str, _line: bytes) -> Normalized:
+        raise ZeroDivisionError("found")
+
+    monkeypatch.setattr(Pipeline, "run", broken)
+    summary = Summary()
+    _send(summary, Pipeline(), "node_fills", b"[]")
+    assert summary.faults[0].startswith("ZeroDivisionError: found")
+
+    reject = a_reject()
+    assert judge(Normalized()) == "neither events nor rejects"
+    assert "rejects" in str(judge(Normalized(rejects=[reject], counts={Counted.PAYLOADS: 1})))
+    assert "add up" in str(judge(Normalized(counts={Counted.FILLS: 1})))
+    wrong = a_liquidated_fill(price=-a_liquidated_fill().price)
+    assert "wrong number" in str(judge(Normalized(events=[wrong], counts={Counted.PAYLOADS: 1})))
