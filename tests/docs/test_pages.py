@@ -1,5 +1,6 @@
 """What the pages say can be followed: links, commands, settings, examples."""
 
+import functools
 import re
 import tomllib
 from pathlib import Path
@@ -31,6 +32,12 @@ def without_code(text: str) -> str:
 def anchors(page: Path) -> set[str]:
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@functools.cache
+def all_code() -> str:
+    folders = [REPOSITORY / name for name in ("src", "tests", "tools")]
+    return "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -84,8 +91,7 @@ def test_commands_exist(page) -> None:
 @each_page
 def test_variables_exist(page) -> None:
     """Every KAMIYO_ variable that is named is read somewhere."""
-    folders = [REPOSITORY / name for name in ("src", "tests", "tools")]
-    code = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    code = all_code()
     own = {f"KAMIYO_{name.upper()}" for name in load({}).__struct_fields__}
     for name in re.findall(r"\bKAMIYO_[A-Z][A-Z_]*[A-Z]\b", page.read_text()):
         assert name in own or f'"{name}"' in code, name
@@ -109,6 +115,14 @@ def test_settings_shown_can_be_used(page, tmp_path) -> None:
         file.write_text(indented)
         tools = Toolbox(clock=SystemClock(), session=NoNetwork())
         assert build_aggregators(load({}, file), tools)
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    """Whoever finds a folder of tests can read what belongs into it."""
+    text = (REPOSITORY / "docs" / "explanation" / "how-we-test.md").read_text()
+    folders = {path.relative_to(REPOSITORY).parts[1] for path in REPOSITORY.glob("tests/*/**/test_*.py")}
+    assert folders >= {"unit", "docs"}
+    assert [name for name in folders if f"`tests/{name}`" not in text] == []
 
 
 def test_the_answer_shown_first_has_the_real_shape() -> None:
