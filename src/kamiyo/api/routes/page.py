@@ -1,4 +1,4 @@
-"""The plain page and its two files, served from the package."""
+"""The plain page and its files, served from the package."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 
