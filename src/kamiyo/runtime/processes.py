@@ -6,7 +6,7 @@ import asyncio
 import enum
 import ipaddress
 import signal
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,7 @@ from kamiyo.api.stream.hub import Hub
 from kamiyo.api.stream.relay import run_relay
 from kamiyo.api.stream.route import stream_route
 from kamiyo.cache.responses import open_cache
-from kamiyo.core.errors import InvalidSettings, StorageUnavailable
+from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
 from kamiyo.core.money import install_context
 from kamiyo.core.time import Clock
 from kamiyo.jobs.housekeeping import keep_house, keep_house_once
@@ -165,7 +165,10 @@ async def _look_after(engines: RunningEngines, clock: Clock) -> None:
         await clock.sleep(_LOOK_AFTER_ENGINES)
         if not engines.alive():
             _log.warning("engine_ended", detail="starting it again")
-            engines.ensure()  # blocks for a moment; nothing can be served without it
+            before = engines.engines
+            after = engines.ensure()  # blocks for a moment; nothing can be served without it
+            if (after.database_url, after.redis_url) != (before.database_url, before.redis_url):
+                raise EngineFailed("an engine came back at another address: start KAMIYO again")
 
 
 async def _supervised(name: str, task: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -180,7 +183,7 @@ async def _supervised(name: str, task: Callable[[], Awaitable[None]], clock: Clo
     await supervise(task, failed, clock)
 
 
-_ROLES: dict[Role, Callable[[Running, asyncio.Event], Awaitable[None]]] = {
+_ROLES: dict[Role, Callable[[Running, asyncio.Event], Coroutine[None, None, None]]] = {
     Role.INGEST: _ingest,
     Role.SERVE: _serve,
     Role.WORK: _work,
