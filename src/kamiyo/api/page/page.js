@@ -78,7 +78,7 @@ function showSources() {
       { text: health, className: HEALTH_CLASS[health] || "warn" },
       source.type === "catalogue" ? { text: "ships with the product", className: "quiet" } : age(source.heard_at),
       source.last_event_at ? age(source.last_event_at) : { text: "none", className: "quiet" },
-      source.label,
+      source.type === "stream" && health !== "live" ? `${source.label} when live` : source.label,
       { text: reachable ? source.detail || "" : "last known; the server does not answer now", className: "wrap quiet" },
     );
   }));
@@ -97,7 +97,7 @@ function showStatus(health) {
   if (health.reasons.length) text += `: ${health.reasons.join("; ")}`;
   $("status").textContent = text;
   $("status").className = className;
-  $("mode").textContent = health.mode;
+  $("mode").textContent = `mode ${health.mode}`;
   $("mode").title = MODES[health.mode] || "";
   document.title = `KAMIYO · ${words[health.status] || "unknown"}`;
 }
@@ -236,7 +236,7 @@ async function askExploits() {
 
 function showTransport(streaming) {
   $("transport").textContent = streaming
-    ? `Arriving through the stream (last word ${age(new Date(lastFrame + clockOffset).toISOString())}).`
+    ? `Connected to the stream: what is stored appears by itself (last word ${age(new Date(lastFrame + clockOffset).toISOString())}).`
     : `The stream is not connected: asking every ${ASK_EVERY / 1000} s instead.`;
 }
 
