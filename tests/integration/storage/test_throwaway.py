@@ -18,14 +18,17 @@ async def _names(url: str) -> list[str]:
         await server.close()
 
 
+async def _failing_run(server_url: str) -> None:
+    async with throwaway_database(server_url) as url, connect(url) as connection:
+        assert await is_current(connection)
+        raise ZeroDivisionError
+
+
 async def test_a_throwaway_database_is_migrated_and_gone_afterwards(postgres_url: str) -> None:
     """It has the shipped schema inside, and does not exist after, even if the run failed."""
     before = await _names(postgres_url)
-    with pytest.raises(KeyError):
-        async with throwaway_database(postgres_url) as url:
-            async with connect(url) as connection:
-                assert await is_current(connection)
-            raise KeyError
+    with pytest.raises(ZeroDivisionError):
+        await _failing_run(postgres_url)
     assert await _names(postgres_url) == before
 
 
