@@ -23,6 +23,7 @@ def test_pages_with_examples_are_found() -> None:
         assert len(STEP.findall(text)) == text.count("<!-- run -->") + text.count("<!-- prints -->")
 
 
+@pytest.mark.timeout(180)  # starts the program several times
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_examples_print_what_the_page_says(page, tmp_path, postgres_url, redis_url) -> None:
     """Each command succeeds, in one folder and in order, and prints each text shown after it."""
