@@ -55,6 +55,7 @@ MEANINGS: Final = {
     "unknown_liquidation_method": "the `liquidation` object names neither market nor backstop",
     "unknown_misc_event": "a miscellaneous event is of a kind we do not know, or of several at once",
     "unknown_stream": "a recorded line has the shape of none of the streams",
+    "unreadable_delta": "a ledger update is no JSON that can be read back, such as a number nobody can hold",
     "unknown_user": "an answer about one account does not say which, or shows several",
 }
 
@@ -99,9 +100,10 @@ def _reasons_of(tree: ast.Module) -> Iterator[str]:
 
 def _returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     for node in ast.walk(function):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.IfExp):
-            both = (literal(node.value.body), literal(node.value.orelse))
-            yield from (value for value in both if isinstance(value, str))
+        if isinstance(node, ast.Return):
+            chosen = node.value
+            both = (chosen.body, chosen.orelse) if isinstance(chosen, ast.IfExp) else (chosen,)
+            yield from (value for each in both if isinstance(value := literal(each), str))
 
 
 def _defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
