@@ -77,7 +77,7 @@ class Recorder:
         size = round(draw.expovariate(1 / 900) / around, size_digits) or 10.0**-size_digits
         trade_id = draw.getrandbits(50)
         transaction = "0x" + "0" * 64 if kind is Kind.ADL and draw.random() < 0.01 else _hash(draw)
-        taker, maker = draw.choice(self._users), draw.choice(self._users)
+        taker, maker = draw.sample(self._users, 2)
         named = _liquidation(kind, taker, price * draw.uniform(0.995, 1.005), price_digits)
         shared = _Shared(
             asset, f"{price:.{max(1, price_digits)}f}", f"{size:.{max(1, size_digits)}f}", millis

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,7 @@ import asyncpg
 from benchmarks.data import CASCADE_START, ORDINARY_DAY
 from kamiyo.runtime.embedded import start_engines
 from kamiyo.storage.migrate import migrate
-from kamiyo.storage.partitions import ensure_months, month_of
+from kamiyo.storage.partitions import ensure_months, ensure_outbox_days, month_of
 from kamiyo.storage.pool import Pool, connect, open_pool
 
 # A server to measure instead of the embedded one: reachable as superuser, on this machine.
@@ -71,6 +72,7 @@ async def database(server_url: str, name: str) -> AsyncGenerator[Database]:
     async with connect(url) as connection:
         await migrate(connection)
         await ensure_months(connection, [month_of(CASCADE_START), month_of(ORDINARY_DAY)])
+        await ensure_outbox_days(connection, datetime.now(UTC).date())
     async with open_pool(url, size=1) as pool:
         async with pool.acquire() as connection:
             backend: int = await connection.fetchval("SELECT pg_backend_pid()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import zlib
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -78,7 +79,7 @@ class FillRole(enum.StrEnum):
     COUNTERPARTY = "counterparty"  # who took the other side: knows only that it happened
 
 
-class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One row that says: this much of this user's position was taken at this price.
 
     ``user`` is who lost the position: the liquidated user, and for ADL the deleveraged one, with
@@ -107,7 +108,7 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fee: Usd | None = None
     position_size_before: Size | None = None
 
-    @property
+    @cached_property
     def observation(self) -> str:
         """Who saw it, from which row, and a checksum of what the row said.
 

@@ -195,9 +195,14 @@ async def _look_up(
     connection: Connection, observed: Mapping[FillKey, ObservedFill]
 ) -> dict[FillKey, frozenset[str]]:
     """All fills the database has of the batch's liquidations, with who observed them."""
-    places = {key[0]: _place(key[0], fill.fill) for key, fill in observed.items()}
-    chains, protocols, moments = (list({place[at] for place in places.values()}) for at in range(3))
+    fills = [each.fill for each in observed.values()]
+    chains = list({fill.chain for fill in fills})
+    protocols = list({protocol_of(asset) for asset in {fill.asset for fill in fills}})
+    moments = list({fill.timestamp for fill in fills})
     heard = {row[0] for row in await connection.fetch(_HEARD_MOMENTS, chains, protocols, moments)}
+    if not heard:
+        return {}
+    places = {key[0]: _place(key[0], each.fill) for key, each in observed.items()}
     wanted = [place for place in places.values() if place[2] in heard]
     known: dict[FillKey, frozenset[str]] = {}
     for chunk in _chunks(wanted):
