@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import structlog
@@ -21,3 +22,17 @@ def configure(*, json: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
+
+
+class _Libraries(logging.Handler):
+    """What libraries log, in our form; the stack for errors only: they warn of what they cure themselves."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        told: dict[str, object] = {"library": record.name, "detail": record.getMessage()}
+        if error is not None and record.levelno < logging.ERROR:
+            told["error"] = f"{type(error).__name__}: {error}"
+        elif error is not None:
+            told["exc_info"] = error
+        structlog.get_logger().log(record.levelno, "library_told", **told)

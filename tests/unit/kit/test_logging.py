@@ -41,3 +41,27 @@ def test_a_log_goes_to_standard_error_with_its_data(as_json: bool) -> None:
     else:
         assert "block_stored" in first
         assert "\x1b" not in first
+
+
+LIBRARY = """
+import logging
+from kamiyo.kit.logging import configure
+configure(json=True)
+try:
+    raise ConnectionRefusedError("nobody there")
+except ConnectionRefusedError:
+    logging.getLogger("somebody").warning("retrying", exc_info=True)
+    logging.getLogger("somebody").error("gave up", exc_info=True)
+    logging.getLogger("somebody").info("chatting")
+"""
+
+
+def test_what_libraries_log_has_our_form() -> None:
+    """One line each: a warning with its cause in a word, an error with its stack, nothing less."""
+    done = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True)
+    warning, error = map(json.loads, done.stderr.splitlines())
+    assert (warning["level"], warning["library"], warning["detail"]) == ("warning", "somebody", "retrying")
+    assert warning["error"] == "ConnectionRefusedError: nobody there"
+    assert "exception" not in warning
+    assert error["level"] == "error"
+    assert "Traceback" in error["exception"]
