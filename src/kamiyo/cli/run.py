@@ -15,6 +15,7 @@ from kamiyo.runtime.embedded import RunningEngines, start_engines
 from kamiyo.runtime.processes import Role, check_host
 from kamiyo.runtime.processes import run as run_roles
 from kamiyo.runtime.settings import Settings, load_from_process
+from kamiyo.runtime.wiring import check_sources
 
 HomeOption = Annotated[str | None, typer.Option("--home", help="Directory of the embedded engines' data.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default ./kamiyo.toml.")]
@@ -32,6 +33,7 @@ def run(
     """Run KAMIYO: read every source, store, serve. Starts its own database and cache unless given others."""
     settings = settings_of(config, home=home, host=host, port=port)
     check_host(settings.host)
+    check_sources(settings)
     configure(json=settings.log_json)
     with engines_of(settings) as engines, ungrouped():
         uvloop.run(run_roles(settings, engines, role or list(Role)))

@@ -22,15 +22,23 @@ def known_aggregators() -> Mapping[str, AggregatorSpec[Any]]:
     return discover(aggregators, "AGGREGATOR", kind, shared=_SHARED)
 
 
+def check_sources(settings: Settings) -> None:
+    """InvalidSettings for a table no source or key answers to."""
+    _tables(settings)
+
+
 def build_aggregators(settings: Settings, tools: Toolbox) -> list[BaseAggregator]:
-    """Every aggregator with its own settings; InvalidSettings for a table no source or key answers to."""
+    """Every aggregator with its own settings; InvalidSettings as in ``check_sources``."""
+    return [spec.build(table, tools) for spec, table in _tables(settings)]
+
+
+def _tables(settings: Settings) -> list[tuple[AggregatorSpec[Any], AggregatorSettings]]:
     known = known_aggregators()
     unknown = sorted(set(settings.sources) - set(known))
     if unknown:
         raise InvalidSettings(f"no source is named {unknown[0]!r}; known: {', '.join(sorted(known))}")
     return [
-        spec.build(_table(name, spec.settings, settings.sources.get(name, {})), tools)
-        for name, spec in known.items()
+        (spec, _table(name, spec.settings, settings.sources.get(name, {}))) for name, spec in known.items()
     ]
 
 
