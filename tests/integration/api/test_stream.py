@@ -8,21 +8,24 @@ from typing import Any
 
 import pytest
 
-from kamiyo.api.stream.hub import Hub
+from kamiyo.api.stream.hub import Hub, joined
 from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceState, SourceType
 from kamiyo.storage import sources
 from kamiyo.storage.pool import Pool
 from tests.integration.api.stream_harness import (
+    CLOCK,
     LIQUIDATIONS,
     SOON,
     Caller,
     Frame,
     calling,
+    kept_running,
     message,
     numbered,
     numbers_in,
     read_all,
     relaying,
+    running,
     serving,
     tell,
 )
@@ -381,3 +384,24 @@ async def test_a_server_that_goes_down_says_where_to_go_on(database_url: str, po
         assert close.reason.endswith(frame["cursor"])
         async with calling(url) as late:
             assert await _close_code(late) == 1012
+
+
+async def test_who_comes_before_the_stream_was_first_read_may_stay(database_url: str, pool: Pool) -> None:
+    """Beginning to read is no restart: a caller who is early waits a moment instead of being sent away."""
+    hub = Hub(database_url, pool, CLOCK)
+    ended: list[int] = []
+
+    class Early:
+        def wake(self) -> None: ...
+
+        def end(self, code: int, _reason: str) -> None:
+            ended.append(code)
+
+    async with relaying(database_url), joined(hub, Early()):
+        await tell(pool, message(0))
+        await numbered(pool, 1)
+        async with running(kept_running(hub.run)):
+            async with asyncio.timeout(20):
+                while hub.newest is None:
+                    await asyncio.sleep(0.01)
+            assert ended == []

@@ -170,8 +170,9 @@ class Hub:
         self._window = self._new_window(base)
         self._bodies.clear()
         self._written = self.as_of = None
+        if self.newest is not None:  # otherwise nobody has been told a position yet
+            self._end_all("the stream was restarted")
         self.newest = StreamCursor(state.epoch, base)
-        self._end_all("the stream was restarted")
 
     async def _read_packets(self, connection: Connection, state: StreamState) -> None:
         position = self._window.newest
