@@ -7,7 +7,7 @@ from typing import Self
 
 from kamiyo.runtime.embedded_place import SYSTEM_DIRECTORY, find_place, only_one
 from kamiyo.runtime.embedded_postgres import Postgres
-from kamiyo.runtime.embedded_process import START_PATIENCE_SECONDS, EngineProcess, Server, patience
+from kamiyo.runtime.embedded_process import START_PATIENCE, EngineProcess, Server, patience
 from kamiyo.runtime.embedded_valkey import Valkey
 
 
@@ -63,7 +63,7 @@ class RunningEngines:
     def ensure(self) -> Engines:
         """Start again what has ended, whoever had started it; blocks until it accepts work."""
         if self._database_url is None or self._redis_url is None:
-            with only_one(self._home, patience(START_PATIENCE_SECONDS)):
+            with only_one(self._home, patience(START_PATIENCE)):
                 self._find()
                 self.engines = self._ensure()
         else:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BufferedWriter
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from typing import Protocol
 from kamiyo.core.errors import EngineFailed
 from kamiyo.runtime.embedded_place import PLAIN_ENVIRONMENT, Account, Place
 
-START_PATIENCE_SECONDS = 300.0  # PostgreSQL may have to replay up to max_wal_size after a power cut
+START_PATIENCE = timedelta(minutes=5)  # PostgreSQL may have to replay up to max_wal_size after a power cut
 STOP_PATIENCE_SECONDS = 60.0
 LOG_LIMIT_BYTES = 10_000_000
 LOG_TAIL_BYTES = 3_000
@@ -86,7 +87,7 @@ class EngineProcess:
         """Find the engine alive or start it; the caller holds the lock of the home."""
         bound_log(self._log)
         starts = 0
-        for _ in patience(START_PATIENCE_SECONDS):
+        for _ in patience(START_PATIENCE):
             if self._engine.answers():
                 return self._server()
             if self._process and self._process.poll() is not None:
@@ -99,7 +100,7 @@ class EngineProcess:
                     starts += 1
         raise EngineFailed(
             f"{self._engine.name} (process {_read_pid(self._alive)}) does not answer after "
-            f"{START_PATIENCE_SECONDS:.0f} s: look at {self._log}, stop that process and start again"
+            f"{START_PATIENCE.seconds} s: look at {self._log}, stop that process and start again"
         )
 
     def stop(self) -> None:
@@ -195,9 +196,9 @@ def hold_if_free(path: Path) -> Generator[int | None]:
         os.close(descriptor)
 
 
-def patience(seconds: float) -> Iterator[None]:
+def patience(duration: timedelta) -> Iterator[None]:
     """Yield at once and then every few milliseconds until the time is over."""
-    end = time.monotonic() + seconds  # noqa: TID251  # before there is an event loop there is no Clock
+    end = time.monotonic() + duration.total_seconds()  # noqa: TID251  # before there is an event loop there is no Clock
     while True:
         yield
         if time.monotonic() > end:  # noqa: TID251

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -321,7 +322,7 @@ def test_four_racing_starts_make_one_owner(empty_ground: Ground) -> None:
 
 def test_a_start_waits_for_another_one(own_ground: Ground) -> None:
     """While one process decides about a home, another one touches nothing; then it goes on."""
-    with only_one(own_ground.home, patience(PATIENCE)):
+    with only_one(own_ground.home, patience(timedelta(seconds=PATIENCE))):
         waiting = own_ground.child()
         assert waiting.process.stdout
         ready, _, _ = select.select([waiting.process.stdout], [], [], 3)
