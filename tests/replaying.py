@@ -49,7 +49,7 @@ def trade(random: Random, tid: int, number: int) -> list[Row]:
         "hash": random.choice([HASH, HASH, HASH, OTHER_HASH, ZERO_HASH]),
         "liquidation": named,
     }
-    rows = [
+    rows: list[Row] = [
         (victim, fill_json(**common, dir=told[method], closedPnl=f"-{random.randint(0, 9)}.5")),
         (MAKER, fill_json(**common, dir=told[method].replace("Close", "Open"), side="B", crossed=False)),
     ]

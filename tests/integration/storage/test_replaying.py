@@ -1,4 +1,4 @@
-"""What is proved of the journal in memory, seen in PostgreSQL: crashes, cuts and repetitions leave no trace."""
+"""What is proved of the journal in memory, seen in PostgreSQL: no crash, cut or repetition leaves a trace."""
 
 from random import Random
 
