@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kamiyo.core.liquidations import LiquidationMetadata
+from kamiyo.core.liquidations import Liquidation, LiquidationMetadata
 from kamiyo.core.money import plain
 from kamiyo.core.time import rfc3339
 
@@ -45,6 +45,8 @@ class _Conversions(dict[type, _Convert | None]):
         known: tuple[tuple[type | tuple[type, ...], _Convert], ...] = (
             (Decimal, plain),
             (datetime, rfc3339),
+            (Liquidation, _liquidation),
+            (LiquidationMetadata, _liquidation_metadata),
             (msgspec.Struct, _struct),
             (dict, _mapping),
             ((tuple, list, frozenset), _list),
@@ -54,6 +56,46 @@ class _Conversions(dict[type, _Convert | None]):
 
 
 _conversions = _Conversions()
+
+
+def _liquidation(each: Liquidation) -> dict[str, object]:
+    """What ``_struct`` makes of it in a third of the time: thousands come at once."""
+    return {
+        "liquidation_id": each.liquidation_id,
+        "chain": each.chain,
+        "protocol": each.protocol,
+        "user": each.user,
+        "asset": each.asset,
+        "side": each.side,
+        "method": each.method,
+        "size": plain(each.size),
+        "liquidation_price": plain(each.liquidation_price),
+        "mark_price": plain(each.mark_price),
+        "amount_usd": plain(each.amount_usd),
+        "leverage": _plain_or_none(each.leverage),
+        "margin_mode": each.margin_mode,
+        "fill_count": each.fill_count,
+        "timestamp": rfc3339(each.timestamp),
+        "source": each.source,
+        "observed_by": list(each.observed_by),
+        "version": each.version,
+        "metadata": _liquidation_metadata(each.metadata),
+    }
+
+
+def _liquidation_metadata(each: LiquidationMetadata) -> dict[str, object]:
+    return {
+        "hash": each.hash,
+        "liquidated_user": each.liquidated_user,
+        "fill_directions": list(each.fill_directions),
+        "closed_pnl": _plain_or_none(each.closed_pnl),
+        "fee": _plain_or_none(each.fee),
+        "position_size_before": _plain_or_none(each.position_size_before),
+    }
+
+
+def _plain_or_none(number: Decimal | None) -> str | None:
+    return None if number is None else plain(number)
 
 
 def _struct(value: msgspec.Struct) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -138,9 +138,8 @@ def broken_rule(event: Event, now: datetime) -> str | None:
     """The name of the first rule a fact breaks, if any."""
     match event:
         case LiquidatedFill():
-            return _first(
-                _time_rules(event.timestamp, now), (_named(rule, event) for rule in LIQUIDATED_FILL_RULES)
-            )
+            broken = [rule.__name__ for rule in LIQUIDATED_FILL_RULES if not rule(event)]
+            return _first(_time_rules(event.timestamp, now), broken)
         case AccountLiquidation():
             return _first(_time_rules(event.timestamp, now), (_account_rule(event),))
         case LedgerMovement():
@@ -149,13 +148,10 @@ def broken_rule(event: Event, now: datetime) -> str | None:
             return None
 
 
-def _named(rule: FillRule, fill: LiquidatedFill) -> str | None:
-    return None if rule(fill) else rule.__name__
-
-
-def _time_rules(moment: datetime, now: datetime) -> Iterable[str | None]:
-    yield None if not_before_the_venue(moment) else not_before_the_venue.__name__
-    yield None if not_from_the_future(moment, now) else not_from_the_future.__name__
+def _time_rules(moment: datetime, now: datetime) -> Sequence[str | None]:
+    if not_before_the_venue(moment) and not_from_the_future(moment, now):
+        return ()
+    return ((not_from_the_future if not_before_the_venue(moment) else not_before_the_venue).__name__,)
 
 
 def _account_rule(event: AccountLiquidation) -> str | None:
@@ -171,5 +167,9 @@ def _movement_rule(event: LedgerMovement) -> str | None:
     return None
 
 
-def _first(*verdicts: Iterable[str | None]) -> str | None:
-    return next((name for each in verdicts for name in each if name is not None), None)
+def _first(*verdicts: Sequence[str | None]) -> str | None:
+    return (
+        next((name for each in verdicts for name in each if name is not None), None)
+        if any(verdicts)
+        else None
+    )

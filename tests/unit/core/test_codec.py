@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from kamiyo.core.codec import jsonable, parse_metadata, to_json
-from kamiyo.core.events import LiquidationMethod
+from kamiyo.core.events import LiquidationMethod, MarginMode
 from tests.builders import HASH, NOW, VICTIM, a_counterparty_fill, a_gap, a_liquidated_fill, a_liquidation
 
 
@@ -71,3 +71,17 @@ def test_metadata_that_is_none_is_refused() -> None:
     """A stored text of another shape is an error and not an empty answer."""
     with pytest.raises(msgspec.ValidationError):
         parse_metadata(b'{"hash":null}')
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"leverage": Decimal("2.50")}, {"observed_by": ("a", "b")}, {"margin_mode": MarginMode.CROSS}],
+)
+def test_the_short_cut_for_liquidations_leaves_nothing_out(changes) -> None:
+    """A liquidation is written field by field as any other fact is, in the same order."""
+    liquidation = msgspec.structs.replace(a_liquidation(), **changes)
+    generic = {name: jsonable(getattr(liquidation, name)) for name in liquidation.__struct_fields__}
+    details = liquidation.metadata
+    generic["metadata"] = {name: jsonable(getattr(details, name)) for name in details.__struct_fields__}
+    assert to_json(liquidation) == msgspec.json.encode(generic)
+    assert to_json(details) == msgspec.json.encode(generic["metadata"])
