@@ -180,6 +180,7 @@ _SOURCE_STATUS = SourceStatus(
     detail="",
     heard_at=NOW,
     last_fetch=NOW,
+    first_event_at=NOW,
     last_event_at=NOW,
     state_changed_at=NOW,
 )

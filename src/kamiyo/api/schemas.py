@@ -281,6 +281,10 @@ class WindowShape(Shape):
     name: str
     start: Instant
     end: Instant
+    covered_from: Instant | None = Field(
+        description="The first moment of the window any stream has told of; null if none"
+    )
+    covered_until: Instant | None = Field(description="The last moment of the window any stream has told of")
     liquidations: dict[LiquidationMethod, MethodSumShape] | None = Field(
         description="Null where nothing was heard of the window; methods are never added up"
     )

@@ -103,6 +103,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     newest_block: int | None = None
     heard_at: Utc | None = None
+    first_event_at: Utc | None = None
     last_event_at: Utc | None = None
 
 

@@ -67,7 +67,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A source as the database knows it.
 
     ``heard_at`` is when it last proved alive, ``last_fetch`` when a payload of it was last stored,
-    ``last_event_at`` the venue's own time of the newest fact in it.
+    ``first_event_at`` and ``last_event_at`` the venue's own times of the oldest and newest it told of.
     """
 
     name: SourceName
@@ -82,6 +82,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     heard_at: datetime | None
     last_fetch: datetime | None
+    first_event_at: datetime | None
     last_event_at: datetime | None
     state_changed_at: Utc
 

@@ -35,6 +35,7 @@ class _Draft:
     counts: Counter[Counted] = field(default_factory=Counter[Counted])
     cursor: Cursor | None = None
     heard_at: datetime | None = None
+    first_event_at: datetime | None = None
     last_event_at: datetime | None = None
 
 
@@ -113,6 +114,7 @@ class Pipeline:
             cursor=draft.cursor,
             newest_block=self._continuity.newest_block,
             heard_at=draft.heard_at,
+            first_event_at=draft.first_event_at,
             last_event_at=draft.last_event_at,
         )
         return batch, draft.counts
@@ -129,9 +131,10 @@ class Pipeline:
             draft.tallies.append(Tally(span=raw.span, counts=normalized.counts))
         draft.cursor = raw.cursor or draft.cursor
         draft.heard_at = raw.received_at
-        newest = normalized.last_event_at
-        if newest is not None and (draft.last_event_at is None or newest > draft.last_event_at):
-            draft.last_event_at = newest
+        told_of = normalized.last_event_at
+        if told_of is not None:
+            draft.first_event_at = min(draft.first_event_at or told_of, told_of)
+            draft.last_event_at = max(draft.last_event_at or told_of, told_of)
 
     def _undo(self) -> None:
         self._deduplicator.forget_batch()
@@ -148,6 +151,7 @@ def _refusal(item: Raw | Gap, batch: Batch, error: StorageRefused) -> tuple[Batc
         events=(),
         rejects=(reject(item, rule="storage_refused", detail=str(error)),),
         tallies=() if item.span is None else (Tally(span=item.span, counts=counts),),
+        first_event_at=None,
         last_event_at=None,
     )
     return refusal, counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -33,6 +34,7 @@ class Migration(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
+@cache
 def shipped_migrations() -> tuple[Migration, ...]:
     """Every step this version of KAMIYO knows, in order."""
     folder = resources.files("kamiyo.storage") / "migrations"

@@ -29,12 +29,13 @@ RETURNING name, state, detail, state_changed_at
 _LOCK_SOURCE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _ADVANCE = """
 UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, newest_block),
-    heard_at = greatest($4, heard_at), last_fetch = now(), last_event_at = greatest($5, last_event_at)
+    heard_at = greatest($4, heard_at), last_fetch = now(), last_event_at = greatest($5, last_event_at),
+    first_event_at = least($6, first_event_at)
 WHERE name = $1
 """
 _LIST = """
 SELECT name, type, url, priority, active, label, silence_limit, lag_limit, state, detail, heard_at,
-    last_fetch, last_event_at, state_changed_at
+    last_fetch, first_event_at, last_event_at, state_changed_at
 FROM sources ORDER BY priority, name
 """
 
@@ -60,7 +61,13 @@ async def report_state(connection: Connection, source: SourceName, state: Source
 async def advance(connection: Connection, batch: Batch) -> None:
     """Move a source's cursor and clocks, in the caller's transaction."""
     await connection.execute(
-        _ADVANCE, batch.source, batch.cursor, batch.newest_block, batch.heard_at, batch.last_event_at
+        _ADVANCE,
+        batch.source,
+        batch.cursor,
+        batch.newest_block,
+        batch.heard_at,
+        batch.last_event_at,
+        batch.first_event_at,
     )
 
 

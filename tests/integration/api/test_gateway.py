@@ -210,7 +210,14 @@ async def test_without_redis_everything_is_served(pool, node, clock):
 
 async def test_over_a_real_socket(serve, state, node, clock):
     """The application behind a real server: GET, HEAD, errors, and a connection that stays usable."""
-    await node.write(a_batch(events=(a_liquidated_fill(),), heard_at=clock.now(), last_event_at=clock.now()))
+    await node.write(
+        a_batch(
+            events=(a_liquidated_fill(),),
+            heard_at=clock.now(),
+            first_event_at=clock.now(),
+            last_event_at=clock.now(),
+        )
+    )
     async with serve(build_app(state)) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/health")).status_code == 200
         assert (await client.get("/liquidations")).json()["meta"]["count"] == 1

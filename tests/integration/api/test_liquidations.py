@@ -171,7 +171,7 @@ async def test_stale_until_a_stream_is_live(client, node, clock):
     assert never["stale"]
     assert never["coverage"]["label"] == "not measured"
     assert never["warnings"] == ["no source of liquidations has been heard: hyperliquid_node is unknown"]
-    await node.write(a_batch(heard_at=clock.now(), last_event_at=clock.now()))
+    await node.write(a_batch(heard_at=clock.now(), first_event_at=clock.now(), last_event_at=clock.now()))
     clock.advance(seconds=2)
     live = (await client.get("/liquidations")).json()["meta"]
     assert not live["stale"]
@@ -186,7 +186,14 @@ async def test_stale_until_a_stream_is_live(client, node, clock):
 
 async def test_open_gap_takes_the_label_away(client, node, clock):
     """A source with an open gap is not called complete, and the list warns of it."""
-    await node.write(a_batch(heard_at=clock.now(), last_event_at=clock.now(), gaps=(a_gap(source=NODE),)))
+    await node.write(
+        a_batch(
+            heard_at=clock.now(),
+            first_event_at=clock.now(),
+            last_event_at=clock.now(),
+            gaps=(a_gap(source=NODE),),
+        )
+    )
     meta = (await client.get("/liquidations")).json()["meta"]
     assert meta["coverage"]["label"] == "not measured"
     assert meta["warnings"] == ["open gaps of hyperliquid_node: 1; liquidations may be missing"]

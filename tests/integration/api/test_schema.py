@@ -26,7 +26,11 @@ async def test_schemathesis_finds_nothing(serve, state, node, clock, tmp_path):
     """Requests made from the document, valid and not, get only answers the document declares."""
     facts = (a_liquidated_fill(), an_exploit(aliases=("0xabc",)), an_honest_case())
     books = {"gaps": (a_gap(),), "rejects": (a_reject(),), "tallies": (a_tally(),)}
-    await node.write(a_batch(events=facts, heard_at=clock.now(), last_event_at=clock.now(), **books))
+    await node.write(
+        a_batch(
+            events=facts, heard_at=clock.now(), first_event_at=clock.now(), last_event_at=clock.now(), **books
+        )
+    )
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(CONFIGURATION, encoding="utf-8")
     async with serve(build_app(state)) as url, asyncio.timeout(SECONDS):

@@ -1,6 +1,6 @@
 """What the server says of itself, on a real database and without one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
@@ -24,6 +24,7 @@ from kamiyo.core.exploits import CaseKind
 from kamiyo.core.margin import Direction
 from kamiyo.core.ports import Counted
 from kamiyo.core.sources import SourceState
+from kamiyo.core.time import rfc3339
 from kamiyo.storage.pool import open_pool
 from tests.builders import (
     NODE,
@@ -43,7 +44,8 @@ LISTS = ("/liquidations", "/exploits", "/honest-cases", "/stats", "/meta", "/sou
 
 async def hear(journal, clock, *events, **more):
     """Let the node be heard just now."""
-    await journal.write(a_batch(events=events, heard_at=clock.now(), last_event_at=clock.now(), **more))
+    more = {"heard_at": clock.now(), "first_event_at": clock.now(), "last_event_at": clock.now()} | more
+    await journal.write(a_batch(events=events, **more))
 
 
 async def test_bodies_have_the_documented_shape(client, node, catalogue, clock):
@@ -204,11 +206,22 @@ async def test_stats_of_what_was_not_heard_are_unknown(client, node, clock):
 
 async def test_stats_of_the_window_asked_for(client, node, clock):
     """A window asked for comes first; its end is not part of it."""
-    await hear(node, clock, a_liquidated_fill())
+    await hear(node, clock, a_liquidated_fill(), first_event_at=NOW.replace(year=2025, month=1))
     inside = await client.get("/stats?start=1760130960250&end=1760130960251")
     outside = await client.get("/stats?start=1760130960000&end=1760130960250")
     assert inside.json()["data"]["windows"][0]["liquidations"]["market"]["count"] == 1
     assert outside.json()["data"]["windows"][0]["liquidations"]["market"]["count"] == 0
+
+
+async def test_a_window_says_which_part_of_it_was_heard(client, node, clock):
+    """Counts are of the covered part alone: what came before the first word is not claimed to be quiet."""
+    first, last = clock.now() - timedelta(minutes=10), clock.now()
+    await hear(node, clock, first_event_at=first, last_event_at=last)
+    hour, day, _week = (await client.get("/stats")).json()["data"]["windows"]
+    for window in (hour, day):
+        assert (window["covered_from"], window["covered_until"]) == (rfc3339(first), rfc3339(last))
+        assert window["start"] < window["covered_from"]
+        assert window["liquidations"]["market"]["count"] == 0
 
 
 @pytest.mark.parametrize("query", ["end=1760130960250", "start=2&end=1", "start=0&end=2678400001"])

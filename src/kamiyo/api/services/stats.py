@@ -65,11 +65,17 @@ class MethodSum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Liquidations of a window, by method; None where nothing was heard of it."""
+    """Liquidations of a window, by method; None where nothing was heard of it.
+
+    What is counted happened between ``covered_from`` and ``covered_until``: of the rest of the window
+    nothing was ever heard.
+    """
 
     name: str
     start: str
     end: str
+    covered_from: str | None
+    covered_until: str | None
     liquidations: dict[str, MethodSum] | None
 
 
@@ -143,20 +149,29 @@ def asked_window(query: StatsQuery, now: datetime) -> list[Asked]:
 
 async def _window(connection: Connection, asked: Asked, sources: Sequence[SourceStatus]) -> Window:
     sums = await read_liquidation_sums(connection, asked.start, asked.end)
-    heard = bool(sums) or heard_of(asked, sources)
+    covered = covered_part(asked, sources)
     return Window(
         name=asked.name,
         start=rfc3339(asked.start),
         end=rfc3339(asked.end),
-        liquidations=sum_liquidations(sums) if heard else None,
+        covered_from=rfc3339(covered[0]) if covered else None,
+        covered_until=rfc3339(covered[1]) if covered else None,
+        liquidations=sum_liquidations(sums) if sums or covered else None,
     )
 
 
-def heard_of(asked: Asked, sources: Sequence[SourceStatus]) -> bool:
-    """Whether some stream has told of events as late as the window's beginning."""
-    return any(
-        each.last_event_at is not None and each.last_event_at >= asked.start for each in streams_of(sources)
-    )
+def covered_part(asked: Asked, sources: Sequence[SourceStatus]) -> tuple[datetime, datetime] | None:
+    """The part of a window from the first to the last event any stream has told of; None if there is none."""
+    told = [
+        (each.first_event_at, each.last_event_at)
+        for each in streams_of(sources)
+        if each.first_event_at is not None and each.last_event_at is not None
+    ]
+    if not told:
+        return None
+    start = max(asked.start, min(first for first, _last in told))
+    end = min(asked.end, max(last for _first, last in told))
+    return (start, end) if start <= end else None
 
 
 def sum_liquidations(sums: Sequence[LiquidationSum]) -> dict[str, MethodSum]:

@@ -15,6 +15,7 @@ CREATE TABLE sources (
     detail           text NOT NULL DEFAULT '',
     heard_at         timestamptz,
     last_fetch       timestamptz,
+    first_event_at   timestamptz,
     last_event_at    timestamptz,
     state_changed_at timestamptz NOT NULL DEFAULT now(),
     cursor           text,
@@ -247,6 +248,8 @@ CREATE TABLE outbox (
     PRIMARY KEY (day, id)
 ) PARTITION BY RANGE (day);
 CREATE INDEX outbox_in_order ON outbox (xid, id);
+-- Written once, read a few times, dropped after a week: not worth the time compressing takes.
+ALTER TABLE outbox ALTER messages SET STORAGE EXTERNAL;
 
 -- The public numbering: positions without gaps, given by the one relay that holds the lease.
 CREATE TABLE stream_positions (
