@@ -90,13 +90,13 @@ def liquidated_fill(
     ``kind`` is what ``classify`` said: not ``ORDINARY`` and not ``ADL_UNDERWATER``.
     """
     named = fill.liquidation
-    if named is None or kind in {FillClass.ORDINARY, FillClass.ADL_UNDERWATER}:
+    if named is None or kind in _NOT_LIQUIDATED:
         raise MalformedPayload(f"{kind} is no liquidated fill", rule="not_a_liquidation")
     if not fill.direction_text.isprintable():  # PostgreSQL keeps no NUL, and a terminal obeys an escape
         raise MalformedPayload(f"unprintable dir {fill.direction_text[:64]!r}", rule="unknown_fill_direction")
     row_user = parse_address(user)
     liquidated_user = parse_address(named.liquidated_user)
-    victim = kind in {FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DELEVERAGED}
+    victim = kind in _VICTIMS
     return LiquidatedFill(
         source=source,
         chain=chain,
@@ -147,6 +147,10 @@ def parse_node_time(text: str) -> datetime:
     return moment
 
 
+# Tuples, as hashing an enumeration's member is slower than comparing it with three others.
+_NOT_LIQUIDATED = (FillClass.ORDINARY, FillClass.ADL_UNDERWATER)
+_VICTIMS = (FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DELEVERAGED)
+_BACKSTOPS = (FillClass.BACKSTOP_VICTIM, FillClass.BACKSTOP_LIQUIDATOR)
 _METHODS = {
     FillClass.MARKET_VICTIM: LiquidationMethod.MARKET,
     FillClass.MARKET_MAKER: LiquidationMethod.MARKET,
@@ -167,7 +171,7 @@ def _lost_side(fill: Fill, kind: FillClass, *, victim: bool) -> Direction:
     kind: borrow liquidations share the method and have no side.
     """
     traded = Direction.LONG if (fill.side is Side.SELL) is victim else Direction.SHORT
-    if kind in {FillClass.BACKSTOP_VICTIM, FillClass.BACKSTOP_LIQUIDATOR}:
+    if kind in _BACKSTOPS:
         if fill.direction_text not in _TAKEN_OVER:
             raise MalformedPayload(f"unknown dir {fill.direction_text[:64]!r}", rule="unknown_fill_direction")
         stated: Direction | None = _TAKEN_OVER[fill.direction_text][1]
