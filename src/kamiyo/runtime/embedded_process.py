@@ -158,23 +158,34 @@ def launch(
     output: int,
 ) -> subprocess.Popen[bytes]:
     """Start a program that Ctrl-C does not reach, but that the kernel sends `end` when this process dies."""
+    with _interrupt_held_back():
+        try:
+            return subprocess.Popen(  # noqa: S603  # the command is our own
+                command,
+                stdin=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=PLAIN_ENVIRONMENT,
+                start_new_session=True,
+                pass_fds=(alive,),
+                preexec_fn=_ends_with_parent(end),  # noqa: PLW1509  # two system calls; they take no lock
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            )
+        except OSError as error:
+            raise EngineFailed(f"cannot run {command[0]}: {error.strerror}") from error
+
+
+@contextmanager
+def _interrupt_held_back() -> Generator[None]:
+    """Let Ctrl-C wait: what Python runs right after a fork would swallow it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return subprocess.Popen(  # noqa: S603  # the command is our own
-            command,
-            stdin=stdin,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env=PLAIN_ENVIRONMENT,
-            start_new_session=True,
-            pass_fds=(alive,),
-            preexec_fn=_ends_with_parent(end),  # noqa: PLW1509  # one system call; it takes no lock
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-    except OSError as error:
-        raise EngineFailed(f"cannot run {command[0]}: {error.strerror}") from error
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_helper(command: tuple[str, ...], account: Account | None, *, alive: int, text: str = "") -> None:
@@ -225,13 +236,14 @@ def read_tail(path: Path, start: int) -> str:
         return log.read()[-LOG_TAIL_BYTES:].decode(errors="replace")
 
 
-def _ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def _ends_with_parent(number: signal.Signals) -> Callable[[], None]:
     """Give what the child does before it becomes the engine; only Linux can tie it to its parent."""
-    if sys.platform != "linux":
-        return None
     library, parent = ctypes.CDLL(None), os.getpid()
 
     def bind() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if sys.platform != "linux":
+            return
         library.prctl(PARENT_DEATH_SIGNAL, int(number))
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)
