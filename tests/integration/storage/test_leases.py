@@ -38,7 +38,8 @@ async def test_who_loses_the_connection_is_stopped_and_another_takes_over(
                 await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({HOLDERS}) AS holders")
             async with PostgresLeases(database_url, SystemClock()).hold("a") as taken_over:
                 pass
-            await asyncio.Event().wait()
+            async with asyncio.timeout(10):
+                await asyncio.Event().wait()
     assert taken_over
 
 
