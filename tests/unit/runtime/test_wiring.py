@@ -1,0 +1,41 @@
+"""Which sources there are, and what their settings may be."""
+
+import pytest
+
+from kamiyo.core.errors import InvalidSettings
+from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.wiring import build_aggregators, check_sources, known_aggregators
+from tests.fakes import tools
+
+
+def test_the_shipped_sources_are_found_by_name() -> None:
+    """Whatever else comes, these two are there, under the names their rows carry."""
+    known = known_aggregators()
+    assert {"catalogue", "hyperliquid_node"} <= set(known)
+    assert all(spec.name == name for name, spec in known.items())
+
+
+def test_each_source_is_built_with_its_own_settings() -> None:
+    """A source nobody set anything for is built with its defaults; text becomes what the key needs."""
+    settings = Settings(sources={"hyperliquid_node": {"path": "/node", "settle_seconds": "5"}})
+    urls = {str(each.name): each.description.url for each in build_aggregators(settings, tools())}
+    assert set(urls) == set(known_aggregators())
+    assert urls["hyperliquid_node"] == "file:/node"
+
+
+@pytest.mark.parametrize(
+    ("sources", "named"),
+    [
+        ({"hyperliquid_nod": {}}, "hyperliquid_nod"),
+        ({"hyperliquid_node": {"paht": "/node"}}, "paht"),
+        ({"hyperliquid_node": {"settle_seconds": "soon"}}, "settle_seconds"),
+        ({"hyperliquid_node": {"poll_milliseconds": "0"}}, "poll_milliseconds"),
+    ],
+)
+def test_what_no_source_understands_is_refused_and_named(sources: dict, named: str) -> None:
+    """Both when it is only checked and when sources are built."""
+    settings = Settings(sources=sources)
+    with pytest.raises(InvalidSettings, match=named):
+        check_sources(settings)
+    with pytest.raises(InvalidSettings, match=named):
+        build_aggregators(settings, tools())
