@@ -31,6 +31,8 @@ _ASSETS = (
     ("WLFI", 0.15, 5, 0), ("ENA", 0.41, 5, 0), ("AVAX", 21.0, 3, 2), ("SUI", 2.5, 4, 1),
     ("LINK", 18.0, 3, 1), ("ASTER", 1.2, 5, 0), ("FARTCOIN", 0.38, 5, 1), ("BNB", 1_150.0, 1, 3),
 )  # fmt: skip
+_ZERO_HASHES = 0.01  # the share of auto-deleveragings without a transaction
+_NAMED_ORDERS = 0.5  # the share of orders with a name of their owner's
 _WEIGHTS = [len(_ASSETS) - at for at in range(len(_ASSETS))]
 
 
@@ -76,7 +78,7 @@ class Recorder:
         price = round(around * draw.uniform(0.8, 1.2), price_digits)
         size = round(draw.expovariate(1 / 900) / around, size_digits) or 10.0**-size_digits
         trade_id = draw.getrandbits(50)
-        transaction = "0x" + "0" * 64 if kind is Kind.ADL and draw.random() < 0.01 else _hash(draw)
+        transaction = "0x" + "0" * 64 if kind is Kind.ADL and draw.random() < _ZERO_HASHES else _hash(draw)
         taker, maker = draw.sample(self._users, 2)
         named = _liquidation(kind, taker, price * draw.uniform(0.995, 1.005), price_digits)
         shared = _Shared(
@@ -173,7 +175,8 @@ def _hash(draw: random.Random) -> str:
 def _liquidation(kind: Kind, taker: str, mark: float, digits: int) -> str:
     if kind is Kind.ORDINARY:
         return ""
-    return f',"liquidation":{{"liquidatedUser":"{taker}","markPx":"{mark:.{max(1, digits)}f}","method":"market"}}'
+    price = f"{mark:.{max(1, digits)}f}"
+    return f',"liquidation":{{"liquidatedUser":"{taker}","markPx":"{price}","method":"market"}}'
 
 
 def _start(side: str, size: float, draw: random.Random) -> str:
@@ -188,7 +191,7 @@ def _dir(kind: Kind, side: str) -> str:
 
 
 def _cloid(draw: random.Random) -> str:
-    return f'"cloid":"0x{draw.getrandbits(128):032x}",' if draw.random() < 0.5 else ""
+    return f'"cloid":"0x{draw.getrandbits(128):032x}",' if draw.random() < _NAMED_ORDERS else ""
 
 
 def assets() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Fills to typed values: against json with dataclasses of Decimal, and against bare msgspec with text fields."""
+"""Fills to typed values: against json with dataclasses of Decimal, and bare msgspec with text fields."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _CAPACITY = 1 << 12
 
 def run() -> Report:
     """Both are given decoded rows and make the same integer key of each; then one only adds it to a set."""
-    rows = [row for block in fill_blocks(_FILLS) for row in decode_fill_block(block).events]
+    rows: list[FillRow] = [row for block in fill_blocks(_FILLS) for row in decode_fill_block(block).events]
     batches = [Normalized(fills=rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH)]
     most = _check(batches)
     rates = take_turns(

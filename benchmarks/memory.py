@@ -77,4 +77,5 @@ def _raws() -> Iterator[Raw]:
 
 def _resident_megabytes() -> float:
     gc.collect()
-    return psutil.Process().memory_info().rss / _MEGABYTE
+    resident: int = psutil.Process().memory_info().rss
+    return resident / _MEGABYTE

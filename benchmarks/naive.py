@@ -1,4 +1,4 @@
-"""What one writes first: json, pydantic with Decimal on every field, executemany. The same rows in the end."""
+"""The pipeline one writes first: json, pydantic with Decimal on every field, and executemany."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from kamiyo.storage.pool import Connection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILL = """
-INSERT INTO liquidation_fills (chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size,
-    mark_price, source, hash, role, liquidated_user, direction_text, closed_pnl, fee, position_size_before, observations)
+INSERT INTO liquidation_fills (chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method,
+    price, size, mark_price, source, hash, role, liquidated_user, direction_text, closed_pnl, fee,
+    position_size_before, observations)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 ON CONFLICT DO NOTHING
 """
@@ -55,7 +56,7 @@ class NaiveFill(BaseModel):
 
 
 async def store_block(connection: asyncpg.Connection[asyncpg.Record] | Connection, line: bytes) -> int:
-    """Decode a block, store its auto-deleveraged fills, what they fold to, and a message for each; how many rows."""
+    """Store a block's auto-deleveraged fills, their folds, and a message for each; how many rows it has."""
     rows = [(user, NaiveFill(**fill)) for user, fill in json.loads(line)["events"]]
     taken = [
         (user, fill) for user, fill in rows if fill.liquidation and user != fill.liquidation.liquidatedUser

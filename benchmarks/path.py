@@ -38,7 +38,7 @@ def node_aggregator() -> HyperliquidNodeAggregator:
 
 
 def run() -> Report:
-    """The whole path over the same blocks; each round begins with an empty memory, so nothing is a duplicate."""
+    """Each round begins with an empty memory of what was heard, so that nothing is a duplicate."""
     blocks = fill_blocks(_FILLS, liquidated_share=0.01)
     few = fill_blocks(_CCXT_FILLS, liquidated_share=0.01)
     aggregator, exchange = node_aggregator(), _exchange()
@@ -72,7 +72,7 @@ def _ccxt(exchange: ccxt.hyperliquid, blocks: list[bytes]) -> int:
 
 
 def _exchange() -> ccxt.hyperliquid:
-    """ccxt with its markets set by hand, as loading them would need the network."""
+    """Ccxt with its markets set by hand, as loading them would need the network."""
     exchange = ccxt.hyperliquid()
     exchange.set_markets(
         [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.data import fill_blocks
 from benchmarks.measure import Claim, Report, claim, medians, take_turns
 from kamiyo.hyperliquid.fills import lines_with_liquidations
@@ -17,7 +19,9 @@ def run() -> Report:
     claims, figures = list[Claim](), dict[str, object]()
     for share, (chance, target) in _SHARES.items():
         buffer = b"\n".join(fill_blocks(_FILLS, liquidated_share=chance)) + b"\n"
-        rates = take_turns({"only liquidations": lambda: _only(buffer), "every line": lambda: _every(buffer)})
+        rates = take_turns(
+            {"only liquidations": partial(_only, buffer), "every line": partial(_every, buffer)}
+        )
         claims.append(
             claim(f"liquidations only, {share} holds one", rates, "only liquidations", "every line", target)
         )

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for each run, as the product starts it: databases with our schema, and their CPU."""
+"""A PostgreSQL of our own for each run, as the product starts it, and databases with our schema."""
 
 from __future__ import annotations
 

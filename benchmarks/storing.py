@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.data import liquidation_blocks
-from benchmarks.measure import ROUNDS, Claim, Report, claim, medians, take_turns_at_server
+from benchmarks.measure import ROUNDS, Claim, Report, WorkAtServer, claim, medians, take_turns_at_server
 from benchmarks.path import node_aggregator
 from benchmarks.server import Database, database, server, version_of
 from kamiyo.core.events import FillRole, LiquidatedFill
@@ -18,23 +18,25 @@ from kamiyo.core.time import from_millis
 from kamiyo.storage.fills import store_fill_rows, store_fills
 
 _BLOCKS_A_ROUND, _TRADES_A_BLOCK = 5, 1_000
-_MANY = 10_000
+_MANY = 10_000_000
 # The columns both write; recorded_at is the server's to fill in.
 _COLUMNS = {
     "liquidation_fills": (
-        'chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size, mark_price, source, '
-        "hash, role, liquidated_user, direction_text, margin_mode, closed_pnl, fee, position_size_before, observations"
+        'chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size, '
+        "mark_price, source, hash, role, liquidated_user, direction_text, margin_mode, closed_pnl, fee, "
+        "position_size_before, observations"
     ),
     "liquidations": (
-        'chain, protocol, timestamp, liquidation_id, "user", asset, side, method, size, liquidation_price, mark_price, '
-        "amount_usd, leverage, margin_mode, fill_count, source, observed_by, version, metadata"
+        'chain, protocol, timestamp, liquidation_id, "user", asset, side, method, size, liquidation_price, '
+        "mark_price, amount_usd, leverage, margin_mode, fill_count, source, observed_by, version, metadata"
     ),
 }
 # In the month the new rows go to, and before them: the same partition, indexes as deep as they get.
 _MANY_FILLS = """
 CREATE TABLE many (LIKE liquidation_fills INCLUDING DEFAULTS);
 INSERT INTO many (chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size,
-    mark_price, source, hash, role, liquidated_user, direction_text, closed_pnl, fee, position_size_before, observations)
+    mark_price, source, hash, role, liquidated_user, direction_text, closed_pnl, fee, position_size_before,
+    observations)
 SELECT 'hyperliquid', 'hyperliquid', moment, '1761955200000-' || substr(digest, 1, 24), 'BTC', n,
     '0x' || digest || '01234567', 'long', 'market', 100000.5, 0.25, 100001.5, 'hyperliquid_node',
     '0x' || digest || digest, 'victim', '0x' || digest || '01234567', 'Close Long', -12.5, 0.25, 1.5,
@@ -53,47 +55,45 @@ VACUUM ANALYZE liquidation_fills
 def run() -> Report:
     """All contenders in turn, each in a database of its own that grows with every round."""
     with server() as url, tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as folder:
-        Path(folder).chmod(0o755)  # noqa: S103  (the server may run under another account)
+        Path(folder).chmod(0o755)
         return asyncio.run(_run(url, folder))
 
 
 async def _run(url: str, folder: str) -> Report:
     rounds = [_fills(number) for number in range(ROUNDS + 1)]
-    if True:
-        async with AsyncExitStack() as stack:
-            names = ("fills", "both", "peer_fills", "peer_both", "full")
-            at = {name: await stack.enter_async_context(database(url, f"bench_{name}")) for name in names}
-            await _write_files(at["both"], rounds, Path(folder))
-            await _fill_up(at["full"])
-            rates = await take_turns_at_server(
-                {
-                    "fills": lambda number: _store(at["fills"], rounds[number], together=False),
-                    "server's COPY of fills": lambda number: _copy(at["peer_fills"], Path(folder), number, 1),
-                    "fills and liquidations": lambda number: _store(at["both"], rounds[number]),
-                    "server's COPY of both": lambda number: _copy(at["peer_both"], Path(folder), number, 2),
-                    "fills, 10 million there": lambda number: _store(
-                        at["full"], rounds[number], together=False
-                    ),
-                    "fills again": lambda number: _store_again(at["fills"], rounds[number], together=False),
-                    "both again": lambda number: _store_again(at["both"], rounds[number]),
-                },
-                {
-                    "fills": at["fills"].backend,
-                    "server's COPY of fills": at["peer_fills"].backend,
-                    "fills and liquidations": at["both"].backend,
-                    "server's COPY of both": at["peer_both"].backend,
-                    "fills, 10 million there": at["full"].backend,
-                    "fills again": at["fills"].backend,
-                    "both again": at["both"].backend,
-                },
-            )
-        version = await version_of(url)
-    return Report(_claims(rates), medians(rates) | {"unit": "fills", "PostgreSQL": version})
+    files = Path(folder)
+    async with AsyncExitStack() as stack:
+        names = ("fills", "both", "peer_fills", "peer_both", "full")
+        at = {name: await stack.enter_async_context(database(url, f"bench_{name}")) for name in names}
+        await _write_files(at["both"], rounds, files)
+        await _fill_up(at["full"])
+        # In this order: what is stored in a round is what comes again in it.
+        contenders: dict[str, tuple[Database, WorkAtServer]] = {
+            "fills": (at["fills"], lambda n: _store(at["fills"], rounds[n], together=False)),
+            "server's COPY of fills": (at["peer_fills"], lambda n: _copy(at["peer_fills"], files, n, 1)),
+            "fills and liquidations": (at["both"], lambda n: _store(at["both"], rounds[n])),
+            "server's COPY of both": (at["peer_both"], lambda n: _copy(at["peer_both"], files, n, 2)),
+            "fills, 10 million there": (at["full"], lambda n: _store(at["full"], rounds[n], together=False)),
+            "fills again": (at["fills"], lambda n: _store_again(at["fills"], rounds[n], together=False)),
+            "both again": (at["both"], lambda n: _store_again(at["both"], rounds[n])),
+        }
+        rates = await take_turns_at_server(
+            {name: work for name, (_where, work) in contenders.items()},
+            {name: where.backend for name, (where, _work) in contenders.items()},
+        )
+    return Report(_claims(rates), medians(rates) | {"unit": "fills", "PostgreSQL": await version_of(url)})
 
 
 def _claims(rates: dict[str, list[float]]) -> list[Claim]:
     return [
         claim("storing fills, by the server's COPY FROM", rates, "fills", "server's COPY of fills", 0.65),
+        claim(
+            "storing fills, by COPY FROM, the server's CPU alone",
+            rates,
+            "fills, server alone",
+            "server's COPY of fills, server alone",
+            None,
+        ),
         claim(
             "storing fills and their liquidations, by COPY FROM of both",
             rates,
@@ -143,12 +143,13 @@ async def _store_again(where: Database, fills: Sequence[LiquidatedFill], *, toge
 
 
 async def _copy(where: Database, folder: Path, number: int, tables: int) -> int:
+    rows = 0
     async with where.pool.acquire() as connection, connection.transaction():
         for table in list(_COLUMNS)[:tables]:
-            done = await connection.execute(
-                f"COPY {table} ({_COLUMNS[table]}) FROM '{folder / table}.{number}'"
-            )
-    return int(done.removeprefix("COPY "))
+            path = folder / f"{table}.{number}"
+            done = await connection.execute(f"COPY {table} ({_COLUMNS[table]}) FROM '{path}'")
+            rows = int(done.removeprefix("COPY "))
+    return rows
 
 
 async def _write_files(scratch: Database, rounds: Sequence[Sequence[LiquidatedFill]], folder: Path) -> None:
@@ -160,7 +161,7 @@ async def _write_files(scratch: Database, rounds: Sequence[Sequence[LiquidatedFi
             await store_fills(connection, fills)
             for table, columns in _COLUMNS.items():
                 path = folder / f"{table}.{number}"
-                await connection.copy_from_query(f"SELECT {columns} FROM {table}", output=str(path))
+                await connection.copy_from_query(f"SELECT {columns} FROM {table}", output=path)  # noqa: S608  (our own names)
                 path.chmod(0o644)
             await transaction.rollback()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 _BEGIN, _END = "<!-- results: written by python -m benchmarks -->", "<!-- end of results -->"
 
@@ -18,17 +19,16 @@ def write_readme(results: Path) -> None:
     readme.write_text(f"{before}{_BEGIN}\n{table(found)}\n{_END}{after}", encoding="utf-8")
 
 
-def table(found: list[dict[str, object]]) -> str:
+def table(found: list[dict[str, Any]]) -> str:
     """One row for each claim, with its spread and whether it was kept."""
     rows = ["| Benchmark | Ratio | Median | Spread | Target | Kept |", "|---|---|---|---|---|---|"]
     for each in found:
-        for claim in each["claims"]:  # type: ignore[attr-defined]  (read back from JSON)
-            rows.append(_row(str(each["benchmark"]), claim))
+        rows += [_row(each["benchmark"], claim) for claim in each["claims"]]
     return "\n".join(rows)
 
 
-def _row(benchmark: str, claim: dict[str, object]) -> str:
-    kept = {True: "yes", False: "**no**", None: "–"}[claim["passed"]]  # type: ignore[index]
-    target = "–" if claim["target"] is None else f"{claim['target']:g}"
+def _row(benchmark: str, claim: dict[str, Any]) -> str:
+    kept = {True: "yes", False: "**no**", None: ""}[claim["passed"]]
+    target = "" if claim["target"] is None else f"{claim['target']:g}"
     spread = f"{claim['lowest']} to {claim['highest']}"
     return f"| {benchmark} | {claim['what']} | {claim['median']} | {spread} | {target} | {kept} |"
