@@ -289,7 +289,7 @@ def _store_exploit(tables: _Tables, exploit: Exploit) -> bool:
 
 
 def account_row(event: AccountLiquidation) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    key = (event.chain, event.timestamp, event.user, event.hash or "")
+    key = (event.chain, event.timestamp, event.user, event.hash or "", event.digest)
     rest = (event.amount_usd, event.account_value, event.margin_mode, to_json(event.positions), event.source)
     return key, (*key, *rest)
 

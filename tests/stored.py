@@ -40,27 +40,8 @@ async def _stored(connection: Connection) -> Stored:
     return Stored(
         fills={fill_key(identity, each.fill): each for identity, each in fills},
         liquidations={each.liquidation_id: each for each in folded},
-        accounts=frozenset(
-            (
-                *(
-                    row[name]
-                    for name in ("chain", "timestamp", "user", "hash", "amount_usd", "account_value")
-                ),
-                row["margin_mode"],
-                msgspec.json.encode(msgspec.json.decode(row["positions"])),
-                row["source"],
-            )
-            for row in await connection.fetch("SELECT * FROM account_liquidations")
-        ),
-        movements=frozenset(
-            (
-                *(row[name] for name in ("chain", "timestamp", "hash", "type", "digest")),
-                tuple(row["users"]),
-                row["delta"].encode(),
-                row["source"],
-            )
-            for row in await connection.fetch("SELECT * FROM ledger_movements")
-        ),
+        accounts=frozenset(map(_account, await connection.fetch("SELECT * FROM account_liquidations"))),
+        movements=frozenset(map(_movement, await connection.fetch("SELECT * FROM ledger_movements"))),
         exploits={row["tx_hash"]: (_latest(published, row["tx_hash"]), row["version"]) for row in exploits},
         honest_cases={
             row["case_id"]: b"" for row in await connection.fetch("SELECT case_id FROM honest_cases")
@@ -80,6 +61,17 @@ async def _stored(connection: Connection) -> Stored:
         },
         published=published,
     )
+
+
+def _account(row: asyncpg.Record) -> tuple[object, ...]:
+    names = ("chain", "timestamp", "user", "hash", "digest", "amount_usd", "account_value", "margin_mode")
+    positions = msgspec.json.encode(msgspec.json.decode(row["positions"]))
+    return (*(row[name] for name in names), positions, row["source"])
+
+
+def _movement(row: asyncpg.Record) -> tuple[object, ...]:
+    names = ("chain", "timestamp", "hash", "type", "digest")
+    return (*(row[name] for name in names), tuple(row["users"]), row["delta"].encode(), row["source"])
 
 
 def _liquidation(row: asyncpg.Record) -> Liquidation:

@@ -13,7 +13,7 @@ from tools.environment import REPOSITORY, EnvironmentUnusableError, prepare, pyt
 from tools.steps import Outcome, Step, explain, run_all
 
 BIN: Final = REPOSITORY / ".venv" / "bin"
-NEEDS_SERVERS: Final = ("integration", "replay", "faults", "system", "browser")
+NEEDS_SERVERS: Final = ("contract", "integration", "replay", "faults", "system", "browser")
 NEEDS_ENGINES: Final = ("contract", "integration", "faults")
 INTERRUPTED: Final = 130  # what a shell reports for a program ended by Ctrl-C
 PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")

@@ -14,6 +14,7 @@ from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.liquidations import fill_key, fold, liquidation_id, merge, observe
+from kamiyo.core.money import Usd
 from kamiyo.core.ports import Counted, Journal, Span, Tally, Written
 from kamiyo.core.sources import SourceState
 from kamiyo.storage.journal import PostgresJournal
@@ -201,9 +202,10 @@ async def test_several_movements_and_accounts_of_one_moment_are_told_apart(kept:
             an_account_liquidation(user=OTHER_VICTIM),
             an_account_liquidation(hash=OTHER_HASH),
             an_account_liquidation(hash=None),
+            an_account_liquidation(amount_usd=Usd(Decimal(1))),
         )
     )
-    assert written == Written(new_rows=7)
+    assert written == Written(new_rows=8)
 
 
 async def test_a_changed_case_is_a_new_version_and_told(kept: Kept) -> None:

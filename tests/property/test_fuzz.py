@@ -6,7 +6,8 @@ import pytest
 
 from kamiyo.core.ports import Counted, Normalized
 from tests.builders import a_liquidated_fill, a_reject
-from tools.fuzz import STREAMS, Pipeline, Summary, _huge, _send, judge, payloads
+from tools.fuzz import Pipeline, Summary, _send, judge
+from tools.mutations import STREAMS, huge_payload, payloads
 
 
 @pytest.mark.slow
@@ -28,8 +29,8 @@ def test_lines_of_ten_megabytes_are_no_stall() -> None:
     """Many rows, one long text, one deep nest, one long number: each is answered in time."""
     summary, pipeline, random = Summary(), Pipeline(), Random(1)
     for _ in range(8):
-        _send(summary, pipeline, "node_fills_by_block", _huge(random))
-        _send(summary, pipeline, "node_fills", _huge(random))
+        _send(summary, pipeline, "node_fills_by_block", huge_payload(random))
+        _send(summary, pipeline, "node_fills", huge_payload(random))
     assert summary.faults == []
     assert summary.size > 100_000_000
 

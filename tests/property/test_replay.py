@@ -60,7 +60,7 @@ def test_replaying_again_changes_nothing_and_tells_nothing(seed: int, cut: int, 
 @settings(max_examples=60)
 @given(seeds, st.randoms(use_true_random=False))
 def test_any_order_of_the_same_payloads_folds_to_the_same_liquidations(seed: int, random: Random) -> None:
-    """Whoever is read first, and whichever block of it, the rows and the last words about them are the same."""
+    """Whoever is read first, and whichever block, the rows and the last words about them are the same."""
 
     async def work() -> None:
         found, expected, reached = recordings(seed), MemoryJournal(), MemoryJournal()

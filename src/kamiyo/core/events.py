@@ -152,6 +152,12 @@ class AccountLiquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     margin_mode: MarginMode
     positions: tuple[tuple[Asset, str], ...]
 
+    @property
+    def digest(self) -> str:
+        """Tells apart what one transaction says of one account."""
+        content = (plain(self.amount_usd), plain(self.account_value), self.margin_mode.value, self.positions)
+        return f"{zlib.crc32(repr(content).encode()):08x}"
+
 
 class LedgerMovement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Collateral moved: a deposit, a withdrawal, a transfer, or a type we do not know yet.

@@ -38,7 +38,7 @@ def event_key(event: Event) -> Key | None:
         case LiquidatedFill():
             return (event.asset, event.tid, event.timestamp, event.observation)
         case AccountLiquidation():
-            return (event.timestamp, event.user, event.hash)
+            return (event.timestamp, event.user, event.hash, event.digest)
         case LedgerMovement():
             return (event.timestamp, event.hash, event.type, event.digest)
         case _:

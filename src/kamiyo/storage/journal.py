@@ -23,8 +23,8 @@ from kamiyo.storage.pool import Connection, Pool, translated
 
 _WRITE_ACCOUNT_LIQUIDATION = """
 INSERT INTO account_liquidations
-    (chain, timestamp, "user", hash, amount_usd, account_value, margin_mode, positions, source)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+    (chain, timestamp, "user", hash, digest, amount_usd, account_value, margin_mode, positions, source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
 """
 _WRITE_LEDGER_MOVEMENT = """
 INSERT INTO ledger_movements (chain, timestamp, hash, type, digest, users, delta, source)
@@ -122,6 +122,7 @@ async def _store_accounts(connection: Connection, events: Sequence[AccountLiquid
             event.timestamp,
             event.user,
             event.hash or "",
+            event.digest,
             event.amount_usd,
             event.account_value,
             event.margin_mode,

@@ -11,7 +11,8 @@ from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Pool
 from tests.fakes import ManualClock, ScriptedAggregator
 from tests.stored import stored_in
-from tools.fuzz import NOW, payloads
+from tools.fuzz import NOW
+from tools.mutations import payloads
 
 BATCH = 100
 

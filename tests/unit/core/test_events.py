@@ -4,6 +4,7 @@ import pytest
 
 from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode, Side
 from kamiyo.core.margin import Direction
+from kamiyo.core.money import Usd
 from tests.builders import (
     API,
     MAKER,
@@ -116,3 +117,15 @@ def test_a_fact_cannot_be_changed(fact) -> None:
 def test_a_gap_whose_times_are_unknown_says_so() -> None:
     """The times of a gap are None until somebody knows them."""
     assert (a_gap().started_at, a_gap().ended_at) == (None, None)
+
+
+def test_what_one_transaction_says_of_an_account_is_told_apart() -> None:
+    """Equal notes have one digest; another amount, equity, mode or position is another note."""
+    note = an_account_liquidation()
+    assert note.digest == an_account_liquidation(source=API).digest
+    others = (
+        an_account_liquidation(amount_usd=Usd(Decimal(1))),
+        an_account_liquidation(account_value=Usd(Decimal(2))),
+        an_account_liquidation(positions=()),
+    )
+    assert len({note.digest, *(other.digest for other in others)}) == len(others) + 1

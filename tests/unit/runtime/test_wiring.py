@@ -27,7 +27,7 @@ def test_each_source_is_built_with_its_own_settings() -> None:
     ("sources", "named"),
     [
         ({"hyperliquid_nod": {}}, "hyperliquid_nod"),
-        ({"hyperliquid_node": {"paht": "/node"}}, "paht"),
+        ({"hyperliquid_node": {"paths": "/node"}}, "paths"),
         ({"hyperliquid_node": {"settle_seconds": "soon"}}, "settle_seconds"),
         ({"hyperliquid_node": {"poll_milliseconds": "0"}}, "poll_milliseconds"),
     ],

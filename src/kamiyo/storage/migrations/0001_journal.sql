@@ -102,13 +102,14 @@ CREATE TABLE account_liquidations (
     timestamp     timestamptz NOT NULL,
     "user"        text COLLATE "C" NOT NULL,
     hash          text COLLATE "C" NOT NULL DEFAULT '',
+    digest        text COLLATE "C" NOT NULL,
     amount_usd    numeric NOT NULL,
     account_value numeric NOT NULL,
     margin_mode   text NOT NULL,
     positions     jsonb NOT NULL,
     source        text COLLATE "C" NOT NULL,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (chain, timestamp, "user", hash)
+    PRIMARY KEY (chain, timestamp, "user", hash, digest)
 ) PARTITION BY RANGE (timestamp);
 
 CREATE TABLE ledger_movements (
