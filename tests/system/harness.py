@@ -108,7 +108,12 @@ class Kamiyo:
         self._started = time.monotonic()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=environment, cwd=log.parent, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env=environment,
+                cwd=log.parent,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  # one system call; it takes no lock
             )
         self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
@@ -323,6 +328,11 @@ def a_ground() -> Iterator[Ground]:
         assert "Traceback" not in ground.logs(), ground.logs()
     finally:
         ground.close()
+
+
+def _heed_ctrl_c() -> None:
+    """What was started in the background of a script would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _is_free(lock: Path) -> bool:
