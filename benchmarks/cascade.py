@@ -85,7 +85,7 @@ class _Waits(msgspec.Struct):
 
 
 async def _whole_cascade(where: Database) -> _Waits:
-    """Each block is stored once it has come and the one before is done; the time between is not waited for."""
+    """Each block is stored once it has come and the one before is done; nobody waits for time between."""
     pipeline, lines = _pipeline(where), cascade()
     free, late, great = 0.0, list[tuple[int, float]](), 0.0
     for second, line in lines:
