@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 import typer.main
 
 from kamiyo.cli import exits
-from kamiyo.cli.main import app
+from kamiyo.cli.main import build
 from tools.reference.markdown import code, page, prose, section, table
 
 INTRODUCTION: Final = """\
@@ -43,7 +43,7 @@ def cli_page() -> str:
 
 def documented_commands() -> dict[str, Command]:
     """Every command of the program by its name."""
-    group = cast("Any", typer.main.get_command(app))
+    group = cast("Any", typer.main.get_command(build()))
     return cast("dict[str, Command]", group.commands)
 
 

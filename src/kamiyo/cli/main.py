@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Collection, Sequence
+from importlib import import_module
 
 import typer
 
 from kamiyo.cli import exits
-from kamiyo.cli.doctor import doctor
-from kamiyo.cli.query import exploits, liquidations
-from kamiyo.cli.replay import replay
-from kamiyo.cli.run import run
-from kamiyo.cli.watch import watch
 from kamiyo.core.errors import KamiyoError
 
-app = typer.Typer(
-    name="kamiyo",
-    help="Open, self-hosted risk and exploit intelligence for Hyperliquid.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    epilog=exits.TABLE,
-)
-for command in (run, replay, exploits, liquidations, watch, doctor):
-    app.command()(command)
+# Imported when they are asked for: to list what a server knows, no server need be loaded.
+COMMANDS = {
+    "run": "kamiyo.cli.run",
+    "replay": "kamiyo.cli.replay",
+    "exploits": "kamiyo.cli.query",
+    "liquidations": "kamiyo.cli.query",
+    "watch": "kamiyo.cli.watch",
+    "doctor": "kamiyo.cli.doctor",
+}
+
+
+def build(names: Collection[str] = COMMANDS) -> typer.Typer:
+    """The command line with these of its commands."""
+    app = typer.Typer(
+        name="kamiyo",
+        help="Open, self-hosted risk and exploit intelligence for Hyperliquid.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        epilog=exits.TABLE,
+    )
+    app.callback()(_with_commands)
+    for name in names:
+        app.command(name)(getattr(import_module(COMMANDS[name]), name))
+    return app
 
 
 def main() -> None:
     """Run the command line; an error of ours is one line and an exit code, not a traceback."""
     try:
-        app()
+        _load(sys.argv[1:])()
     except KamiyoError as error:
         typer.echo(f"kamiyo: {error}", err=True)
         sys.exit(exits.code_of(error))
@@ -38,3 +51,18 @@ def main() -> None:
             raise
         typer.echo(f"kamiyo: {error.filename}: {error.strerror}", err=True)
         sys.exit(exits.Exit.FAILED)
+
+
+def _load(arguments: Sequence[str]) -> typer.Typer:
+    """What the arguments need; nothing imported is garbage, so nobody looks for any until it is done."""
+    gc.disable()
+    try:
+        return build([name for name in arguments[:1] if name in COMMANDS] or COMMANDS)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _with_commands() -> None:
+    # Without a callback typer would make a single command the whole program.
+    pass

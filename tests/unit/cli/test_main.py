@@ -1,8 +1,10 @@
 """How the program ends."""
 
+import subprocess
 import sys
 
 import pytest
+import typer
 
 from kamiyo.cli import main as program
 from kamiyo.core.errors import EngineFailed, KamiyoError
@@ -12,7 +14,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> object:
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(program, "app", fail)
+    monkeypatch.setattr(program, "build", lambda _names: fail)
     with pytest.raises(SystemExit) as caught:
         program.main()
     return caught.value.code
@@ -44,7 +46,7 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
     def fail() -> None:
         raise OSError("without a file")
 
-    monkeypatch.setattr(program, "app", fail)
+    monkeypatch.setattr(program, "build", lambda _names: fail)
     with pytest.raises(OSError, match="without a file"):
         program.main()
 
@@ -59,3 +61,13 @@ def test_every_command_has_a_help(
             program.main()
         assert caught.value.code == 0
         assert f"kamiyo {command}" in capsys.readouterr().out
+
+
+def test_only_what_is_asked_for_is_loaded() -> None:
+    """Asking a server takes no server of our own, and a program without one stays a program with commands."""
+    loads = (
+        "import sys; from kamiyo.cli.main import build; build(['exploits']); print('fastapi' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert typer.main.get_command(program.build(["exploits"])).list_commands(None) == ["exploits"]  # type: ignore[attr-defined]
