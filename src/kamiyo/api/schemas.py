@@ -28,7 +28,8 @@ D = TypeVar("D")
 class Shape(BaseModel):
     """Exactly these fields."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Built when the document is first asked for: they only describe answers, and building them delays a start.
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
 class FieldErrorShape(Shape):
