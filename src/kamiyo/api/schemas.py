@@ -28,7 +28,7 @@ D = TypeVar("D")
 class Shape(BaseModel):
     """Exactly these fields."""
 
-    # Built when the document is first asked for: they only describe answers, and building them delays a start.
+    # Built when the document is first asked for: building what only describes answers delays a start.
     model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
