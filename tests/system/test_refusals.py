@@ -65,7 +65,7 @@ def test_a_taken_port_is_refused_and_named(ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("variable", "named"),
     [
-        ("KAMIYO__SOURCES__HYPERLIQUID_NODE__PAHT", "paths"),
+        ("KAMIYO__SOURCES__HYPERLIQUID_NODE__PATHS", "paths"),
         ("KAMIYO__SOURCES__HYPERLIQUID_NODE__SETTLE_SECONDS", "settle_seconds"),
         ("KAMIYO__SOURCES__HYPERLIQUID_NOD__PATH", "hyperliquid_nod"),
         ("KAMIYO_PORT", "port"),
@@ -111,7 +111,7 @@ def _python_for_everybody() -> str | None:
     for candidate in (sys.executable, f"/usr/bin/{version}", shutil.which(version)):
         if candidate is None or not Path(candidate).exists():
             continue
-        looks = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r}); import kamiyo.cli.main"
+        looks = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r}); from kamiyo.cli.main import build; build()"
         command = ("setpriv", f"--reuid={nobody.pw_uid}", "--clear-groups", candidate, "-c", looks)
         if subprocess.run(command, capture_output=True, cwd="/").returncode == 0:
             return candidate
