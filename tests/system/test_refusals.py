@@ -111,7 +111,8 @@ def _python_for_everybody() -> str | None:
     for candidate in (sys.executable, f"/usr/bin/{version}", shutil.which(version)):
         if candidate is None or not Path(candidate).exists():
             continue
-        looks = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r}); from kamiyo.cli.main import build; build()"
+        packages = sysconfig.get_path("purelib")
+        looks = f"import site; site.addsitedir({packages!r}); from kamiyo.cli.main import build; build()"
         command = ("setpriv", f"--reuid={nobody.pw_uid}", "--clear-groups", candidate, "-c", looks)
         if subprocess.run(command, capture_output=True, cwd="/").returncode == 0:
             return candidate
