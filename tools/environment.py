@@ -184,7 +184,10 @@ def _uv_version(uv: Path) -> str:
 def _synchronize(repository: Path, profile: str) -> None:
     uv, python = str(repository / ".venv" / "bin" / "uv"), str(python_of(repository))
     command = [uv, "sync", "-q", "--locked", "--extra", "embedded", *GROUPS[profile], "--python", python]
+    # Compiled here once: where Python may not write its caches, every start would compile everything anew.
+    command += ["--compile-bytecode"]
     subprocess.run(command, check=True, cwd=repository, env=_uv_variables(repository))
+    subprocess.run([python, "-m", "compileall", "-q", "src"], check=True, cwd=repository)
 
 
 def _uv_variables(repository: Path) -> dict[str, str]:

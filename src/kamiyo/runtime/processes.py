@@ -24,7 +24,7 @@ from kamiyo.cache.responses import open_cache
 from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
 from kamiyo.core.money import install_context
 from kamiyo.core.time import Clock
-from kamiyo.jobs.housekeeping import keep_house, keep_house_once
+from kamiyo.jobs.housekeeping import keep_house
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
@@ -85,7 +85,6 @@ async def run(settings: Settings, engines: RunningEngines, roles: Collection[Rol
         pool = await resources.enter_async_context(
             open_pool(urls.database_url, size=settings.database_pool_size)
         )
-        await keep_house_once(pool, clock)
         running = Running(settings, urls.database_url, urls.redis_url, pool, clock)
         stopping = _stop_signal()
         async with asyncio.TaskGroup() as tasks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -27,10 +28,13 @@ def build_document(api: FastAPI) -> dict[str, Any]:
 
 
 def document_route(api: FastAPI) -> Route:
-    """The document at ``/openapi.json``."""
-    content = msgspec.json.encode(build_document(api))
+    """The document at ``/openapi.json``, made when it is first asked for: a start need not wait for it."""
+
+    @cache
+    def content() -> bytes:
+        return msgspec.json.encode(build_document(api))
 
     async def show(_request: Request) -> Response:
-        return Response(content, media_type="application/json")
+        return Response(content(), media_type="application/json")
 
     return Route("/openapi.json", show, methods=["GET"], include_in_schema=False)
