@@ -38,6 +38,7 @@ class Orchestrator:
     def __init__(
         self, aggregators: Sequence[BaseAggregator], journal: Journal, leases: Leases, clock: Clock
     ) -> None:
+        self.catalogues_loaded = asyncio.Event()
         self._clock = clock
         self._sources = [
             SupervisedSource(each, journal, leases, clock)
@@ -45,11 +46,20 @@ class Orchestrator:
         ]
 
     async def run(self) -> None:
-        """Run until cancelled. Sources start in the order of their priority."""
+        """Run until cancelled. Sources start in the order of their priority.
+
+        ``catalogues_loaded`` is set once everything that ships with the product is in place.
+        """
+        catalogues: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as tasks:
             for source in self._sources:
-                tasks.create_task(source.run(), name=source.name)
+                task = tasks.create_task(source.run(), name=source.name)
+                if not source.is_live_source:
+                    catalogues.append(task)
                 await self._clock.sleep(timedelta(0))  # let it begin before the next, less important one
+            if catalogues:
+                await asyncio.wait(catalogues)
+            self.catalogues_loaded.set()
 
 
 class SupervisedSource:
@@ -70,7 +80,8 @@ class SupervisedSource:
         return self._aggregator.name
 
     @property
-    def _is_live_source(self) -> bool:
+    def is_live_source(self) -> bool:
+        """Whether it goes on for ever; a catalogue ends once it is loaded."""
         return self._aggregator.description.type is SourceType.STREAM
 
     async def run(self) -> None:
@@ -99,7 +110,7 @@ class SupervisedSource:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._fill(backlog), name=f"{self.name}/read")
             tasks.create_task(self._drain(backlog), name=f"{self.name}/store")
-        if not self._is_live_source:
+        if not self.is_live_source:
             await self._enter(SourceState.LOADED, "")
 
     async def _fill(self, backlog: Backlog) -> None:
@@ -118,7 +129,7 @@ class SupervisedSource:
                 await self._enter(SourceState.UNREACHABLE, waiting.detail)
             batch = [item for item in taken if not isinstance(item, Waiting)]
             outcomes = await pipeline.run(batch) if batch else []
-            if self._is_live_source and any(each.batch.heard_at is not None for each in outcomes):
+            if self.is_live_source and any(each.batch.heard_at is not None for each in outcomes):
                 await self._enter(SourceState.LIVE, "")
 
     async def _enter(self, state: SourceState, detail: str) -> None:

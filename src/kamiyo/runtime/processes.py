@@ -7,7 +7,7 @@ import enum
 import ipaddress
 import signal
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ from kamiyo.cache.responses import open_cache
 from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
 from kamiyo.core.money import install_context
 from kamiyo.core.time import Clock
-from kamiyo.jobs.housekeeping import keep_house
+from kamiyo.jobs.housekeeping import keep_house, keep_house_once
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
@@ -39,6 +39,7 @@ from kamiyo.storage.migrate import migrate
 from kamiyo.storage.pool import Pool, connect, open_pool
 
 _RETRY = timedelta(seconds=1)
+_CATALOGUE_PATIENCE_SECONDS = 5
 _LOOK_AFTER_ENGINES = timedelta(seconds=2)
 _log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Running:
     redis_url: str
     pool: Pool
     clock: Clock
+    catalogues_loaded: asyncio.Event
 
 
 def check_host(host: str) -> None:
@@ -85,7 +87,11 @@ async def run(settings: Settings, engines: RunningEngines, roles: Collection[Rol
         pool = await resources.enter_async_context(
             open_pool(urls.database_url, size=settings.database_pool_size)
         )
-        running = Running(settings, urls.database_url, urls.redis_url, pool, clock)
+        await keep_house_once(pool, clock)  # nothing can be stored, nor told, without today's partitions
+        loaded = asyncio.Event()
+        if Role.INGEST not in roles:
+            loaded.set()  # another process loads them: nothing to wait for
+        running = Running(settings, urls.database_url, urls.redis_url, pool, clock, loaded)
         stopping = _stop_signal()
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(_ROLES[role](running, stopping), name=role) for role in roles]
@@ -119,7 +125,11 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
         aggregators = build_aggregators(running.settings, Toolbox(clock=running.clock, session=session))
         journal = PostgresJournal(running.pool, running.clock)
         leases = PostgresLeases(running.database_url, running.clock)
-        await Orchestrator(aggregators, journal, leases, running.clock).run()
+        orchestrator = Orchestrator(aggregators, journal, leases, running.clock)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(orchestrator.run(), name="orchestrator")
+            await orchestrator.catalogues_loaded.wait()
+            running.catalogues_loaded.set()
 
 
 async def _serve(running: Running, stopping: asyncio.Event) -> None:
@@ -143,6 +153,8 @@ async def _serve(running: Running, stopping: asyncio.Event) -> None:
                 ),
             ]
             helpers.append(tasks.create_task(_send_away(hub, stopping)))
+            with suppress(TimeoutError):  # what ships with the product is there from the first answer on
+                await asyncio.wait_for(running.catalogues_loaded.wait(), _CATALOGUE_PATIENCE_SECONDS)
             await serve(app, running.settings.host, running.settings.port, stopping)
             for helper in helpers:
                 helper.cancel()

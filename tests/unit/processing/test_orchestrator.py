@@ -14,7 +14,7 @@ from kamiyo.core.sources import SourceState, SourceType
 from kamiyo.processing.backlog import MAX_QUEUED_ITEMS
 from kamiyo.processing.orchestrator import Orchestrator, SupervisedSource
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS
-from tests.builders import NODE, VICTIM, a_gap, a_raw, block_line, fill_json
+from tests.builders import API, NODE, VICTIM, a_gap, a_raw, block_line, fill_json
 from tests.fakes import ManualClock, MemoryJournal, MemoryLeases, ScriptedAggregator
 
 OTHER = SourceName("other")
@@ -103,6 +103,21 @@ async def test_a_catalogue_ends_loaded_and_never_live(logs: list) -> None:
     assert stored_tids(journal) == [1, 2]
     assert journal.states == [(NODE, SourceState.LOADED, "")]
     assert state_logs(logs) == [(NODE, "loaded", "info")]
+
+
+async def test_catalogues_are_told_of_once_they_are_loaded() -> None:
+    """Whoever waits for what ships with the product waits for its rows, not for the streams."""
+    journal = MemoryJournal()
+    shipped = ScriptedAggregator([item(1)], type=SourceType.CATALOGUE, name=API)
+    stream = ScriptedAggregator([], ends=False)
+    orchestrator = Orchestrator([stream, shipped], journal, MemoryLeases(), ManualClock())
+    running = asyncio.ensure_future(orchestrator.run())
+    assert not orchestrator.catalogues_loaded.is_set()
+    async with asyncio.timeout(5):
+        await orchestrator.catalogues_loaded.wait()
+    assert stored_tids(journal) == [1]
+    running.cancel()
+    await asyncio.wait({running})
 
 
 async def test_a_gap_alone_proves_nothing_alive() -> None:
