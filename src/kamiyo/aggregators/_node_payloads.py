@@ -234,7 +234,11 @@ def _owner(row: msgspec.Raw) -> str | None:
 
 @dataclass(slots=True)
 class _MiscEvents:
-    """What miscellaneous events add up to."""
+    """What miscellaneous events add up to.
+
+    Without a time of its own: a source that writes only these must not look as fresh as one that writes
+    fills, nor as if it had told of the fills of a time that only they cover.
+    """
 
     raw: Raw
     chain: Chain
@@ -244,7 +248,7 @@ class _MiscEvents:
     rejects: list[Reject] = field(default_factory=list[Reject])
     others: int = 0
 
-    def take(self, undecoded: msgspec.Raw | bytes) -> datetime:
+    def take(self, undecoded: msgspec.Raw | bytes) -> None:
         event = decode_misc_event(undecoded)
         at = parse_node_time(event.time)
         if len(event.inner) != 1:
@@ -259,7 +263,6 @@ class _MiscEvents:
             self.others += 1
         else:
             raise MalformedPayload(f"unknown kind {kind[:64]!r}", rule="unknown_misc_event")
-        return at
 
     def take_or_refuse(self, undecoded: msgspec.Raw) -> None:
         try:
@@ -269,7 +272,7 @@ class _MiscEvents:
         except _UNREADABLE as error:
             self.rejects.append(_reject(self.raw, "malformed", error, undecoded))
 
-    def normalized(self, at: datetime) -> Normalized:
+    def normalized(self) -> Normalized:
         return Normalized(
             events=self.events,
             rejects=self.rejects,
@@ -279,23 +282,24 @@ class _MiscEvents:
                 Counted.OTHER_EVENTS: self.others,
                 Counted.REJECTS: len(self.rejects),
             },
-            last_event_at=at,
         )
 
 
 def _misc_event(raw: Raw, chain: Chain) -> Normalized:
     events = _MiscEvents(raw, chain)
-    return events.normalized(events.take(raw.payload))
+    events.take(raw.payload)
+    return events.normalized()
 
 
 def _misc_events_by_block(raw: Raw, chain: Chain) -> Normalized:
     """Without its block number: the fills' stream counts the blocks, and each would seem to come twice."""
     block = decode_raw_block(raw.payload)
     _height(block.block_number)
+    parse_node_time(block.block_time)
     events = _MiscEvents(raw, chain)
     for event in block.events:
         events.take_or_refuse(event)
-    return events.normalized(parse_node_time(block.block_time))
+    return events.normalized()
 
 
 def _reject(raw: Raw, rule: str, error: Exception, payload: msgspec.Raw) -> Reject:

@@ -347,6 +347,15 @@ def test_a_ledger_liquidation_is_an_account_liquidation_and_nothing_else(by_bloc
     assert normalized.block is None
 
 
+@pytest.mark.parametrize("by_block", [False, True])
+def test_ledger_events_do_not_stand_in_for_fills(by_block: bool) -> None:
+    """A node that writes only these is not as fresh as one that writes fills: they move no clock of it."""
+    event = ledger(liquidation())
+    stream = "misc_events_by_block" if by_block else "misc_events"
+    normalized = normalize(stream, line(event) if by_block else msgspec.json.encode(event))
+    assert (len(normalized.events), normalized.last_event_at) == (1, None)
+
+
 @pytest.mark.parametrize("kind", ["deposit", "somethingNew"])
 def test_any_other_delta_is_a_movement_kept_whole(kind: str) -> None:
     """New types appear without notice, and are not lost."""
