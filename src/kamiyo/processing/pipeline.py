@@ -15,6 +15,7 @@ from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
 from kamiyo.core.ports import Batch, Counted, Event, Journal, Raw, Reject, Tally, Written
 from kamiyo.core.time import Clock
+from kamiyo.core.validation import not_from_the_future
 from kamiyo.kit import metrics
 from kamiyo.processing.continuity import Continuity
 from kamiyo.processing.deduplicator import Deduplicator
@@ -132,7 +133,8 @@ class Pipeline:
         draft.cursor = raw.cursor or draft.cursor
         draft.heard_at = raw.received_at
         told_of = normalized.last_event_at
-        if told_of is not None:
+        # A time still to come, once kept, would outrank every true one until it has passed.
+        if told_of is not None and not_from_the_future(told_of, now):
             draft.first_event_at = min(draft.first_event_at or told_of, told_of)
             draft.last_event_at = max(draft.last_event_at or told_of, told_of)
 

@@ -65,6 +65,16 @@ async def test_the_newest_fact_counts_not_the_last() -> None:
     assert journal.batches[0].last_event_at == NOW.replace(microsecond=250_123)
 
 
+async def test_a_time_still_to_come_is_not_what_a_source_has_told_of() -> None:
+    """One wrong date does not make everything that follows look old until that day has come."""
+    journal = MemoryJournal()
+    future = a_raw(payload=line(2, 2).payload.replace(b"2025-10-10T21:16:00", b"2099-10-10T21:16:00"))
+    await pipeline(journal).run([line(1, 1), future])
+    await pipeline(journal).run([future])
+    told = [(batch.first_event_at, batch.last_event_at) for batch in journal.batches]
+    assert told == [(NOW.replace(microsecond=250_123),) * 2, (None, None)]
+
+
 async def test_what_was_stored_is_not_stored_again() -> None:
     """The next batch does not repeat the facts of a stored one."""
     journal = MemoryJournal()
