@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from kamiyo.core.errors import StorageRefused, StorageUnavailable
+from kamiyo.core.errors import SchemaMismatch, StorageRefused, StorageUnavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -30,6 +30,12 @@ _TRANSIENT = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby after a fail-over, until the address points elsewhere
+    asyncpg.PostgresSystemError,  # the server's disk cannot be read or written
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InvalidCachedStatementError,  # a table was changed while we were connected
+    asyncpg.InvalidCatalogNameError,  # the database is being restored, or not made yet
+    asyncpg.InvalidAuthorizationSpecificationError,  # what an operator can grant while we wait
+    asyncpg.InsufficientPrivilegeError,
     asyncpg.CheckViolationError,  # no partition for the row: it can be made, see storage.journal
 )
 # What no repetition cures: a value that does not fit its column, or is nested too deeply to be read.
@@ -39,19 +45,25 @@ _REFUSED = (
     asyncpg.ProgramLimitExceededError,
     UnicodeError,
 )
+_OTHER_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _COMMAND_TIMEOUT_SECONDS = 60
 _SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
 
 
 @asynccontextmanager
 async def translated() -> AsyncGenerator[None]:
-    """Raise StorageUnavailable for what may work later and StorageRefused for what never will."""
+    """Raise StorageUnavailable for what may work later and StorageRefused for what never will.
+
+    SchemaMismatch where a table is not there.
+    """
     try:
         yield
     except _TRANSIENT as error:
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
     except _REFUSED as error:
         raise StorageRefused(f"{type(error).__name__}: {error}") from error
+    except _OTHER_SCHEMA as error:
+        raise SchemaMismatch(f"{error}: run kamiyo once, it brings the database forward") from error
 
 
 @asynccontextmanager

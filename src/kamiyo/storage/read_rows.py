@@ -11,10 +11,8 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import asyncpg
 import msgspec
 
-from kamiyo.core.errors import SchemaMismatch
 from kamiyo.storage.pool import Connection, Pool, translated
 
 _PATIENCE_SECONDS = 10  # a reader gets its answer by then, or hears that there is none
@@ -154,11 +152,8 @@ class HonestCaseText(msgspec.Struct, frozen=True, gc=False):
 @asynccontextmanager
 async def reading(pool: Pool) -> AsyncGenerator[Connection]:
     """A connection for one answer; StorageUnavailable if the database does not give it soon."""
-    try:
-        async with translated(), asyncio.timeout(_PATIENCE_SECONDS), pool.acquire() as connection:
-            yield connection
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise SchemaMismatch(f"{error}: run kamiyo once, it brings the database forward") from error
+    async with translated(), asyncio.timeout(_PATIENCE_SECONDS), pool.acquire() as connection:
+        yield connection
 
 
 def as_digits(column: str) -> str:
