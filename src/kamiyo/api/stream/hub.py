@@ -23,6 +23,7 @@ RESTARTED = 1012  # close code: come back, perhaps to another server
 
 _POLL = timedelta(seconds=1)
 _ANSWER_WITHIN = timedelta(seconds=15)
+_SHARED_BODIES = 256
 
 
 class Subscriber(Protocol):
@@ -147,6 +148,9 @@ class Hub:
         found = self._bodies.get(key)
         if found is None:
             found = window.body_after(position, until, selection, self.limits.frame_bytes)
+            # Callers choose where they resume: one body for each position would be the window times a frame.
+            if len(self._bodies) >= _SHARED_BODIES:
+                self._bodies.clear()
             self._bodies[key] = found
         return found
 
