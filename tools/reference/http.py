@@ -154,7 +154,8 @@ def _codes(used: set[str]) -> str:
 
 def _close_codes() -> str:
     rows = [(str(number), CLOSE_CODES[name]) for name, number in sorted(close_codes().items(), key=_number)]
-    return table(("Code", "Means"), [*rows, ("4403", "asked for under a name the server does not answer to")])
+    own = ("4403", "asked for under a name the server does not answer to, or by a page of another site")
+    return table(("Code", "Means"), [*rows, own])
 
 
 def _number(item: tuple[str, int]) -> int:

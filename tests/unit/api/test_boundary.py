@@ -14,7 +14,7 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body", "body": b"two"})
 
 
-async def ask(app, *, method="GET", host=b"localhost", kind="http"):
+async def ask(app, *, method="GET", host=b"localhost", origin=None, kind="http"):
     sent: list[dict[str, Any]] = []
 
     async def send(message):
@@ -29,7 +29,7 @@ async def ask(app, *, method="GET", host=b"localhost", kind="http"):
         "path": "/x",
         "raw_path": b"/x",
         "query_string": b"",
-        "headers": [(b"host", host)],
+        "headers": [(b"host", host), *([(b"origin", origin)] if origin is not None else [])],
     }
     await Boundary(app, names=())(scope, receive, send)
     return sent
@@ -47,6 +47,28 @@ async def test_socket_under_an_unknown_name_is_closed():
     assert await ask(answer, host=b"evil.example", kind="websocket") == [
         {"type": "websocket.close", "code": 4403, "reason": "unknown host"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "known"),
+    [
+        (None, True),
+        (b"http://localhost:8000", True),
+        (b"http://127.0.0.1:8000", True),
+        (b"https://evil.example", False),
+        (b"https://localhost.evil.example", False),
+        (b"null", False),
+    ],
+)
+async def test_a_page_from_elsewhere_cannot_listen(origin, known):
+    """Browsers let any page open a WebSocket, so only this machine's own pages, and programs, get one."""
+
+    async def accept(_scope, _receive, send):
+        await send({"type": "websocket.accept"})
+
+    [answered] = await ask(accept, origin=origin, kind="websocket")
+    refused = {"type": "websocket.close", "code": 4403, "reason": "unknown origin"}
+    assert answered == ({"type": "websocket.accept"} if known else refused)
 
 
 @pytest.mark.parametrize("method", ["BREW", "X" * 50])

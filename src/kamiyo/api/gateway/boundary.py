@@ -49,6 +49,8 @@ class Boundary:
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket" and not self._known_host(scope):
             await send({"type": "websocket.close", "code": 4403, "reason": "unknown host"})
+        elif scope["type"] == "websocket" and not self._known_origin(scope):
+            await send({"type": "websocket.close", "code": 4403, "reason": "unknown origin"})
         else:
             await self._app(scope, receive, send)
 
@@ -77,7 +79,14 @@ class Boundary:
         return None
 
     def _known_host(self, scope: Scope) -> bool:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+        return self._is_known(_header(scope, b"host"))
+
+    def _known_origin(self, scope: Scope) -> bool:
+        # A browser lets any page open a WebSocket to anywhere; only programs that are no browser send none.
+        origin = _header(scope, b"origin")
+        return not origin or self._is_known(origin.partition("://")[2])
+
+    def _is_known(self, host: str) -> bool:
         name = host.rpartition(":")[0] if re.search(r":[0-9]*$", host) else host
         return name.lower() in self._names or _is_loopback(name.strip("[]"))
 
@@ -110,6 +119,10 @@ class _Answer:
         elapsed = asyncio.get_running_loop().time() - self._started
         metrics.HTTP_REQUESTS.labels(route, self._method, str(self.status or 0)).inc()
         metrics.HTTP_REQUEST_SECONDS.labels(route).observe(elapsed)
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((str(value, "latin-1") for name, value in scope["headers"] if name == wanted), "")
 
 
 def _request_id(scope: Scope) -> str:
