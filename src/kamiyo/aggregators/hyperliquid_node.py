@@ -46,7 +46,7 @@ class HyperliquidNodeSettings(AggregatorSettings, frozen=True, kw_only=True, for
 
 
 class HyperliquidNodeAggregator(BaseAggregator):
-    """Follows the node's hourly files. Reads block, at most one MiB (well under 5 ms) at a time."""
+    """Follows the node's hourly files. Reads block: at most 4 MiB of a file, or one unfinished line."""
 
     def __init__(self, settings: HyperliquidNodeSettings, tools: Toolbox) -> None:
         self.root = Path(settings.path).expanduser()
