@@ -7,7 +7,7 @@ from benchmarks.measure import Report, claim, medians, take_turns
 from kamiyo.core.events import FillRow
 from kamiyo.core.ports import Normalized
 from kamiyo.hyperliquid.wire import decode_fill_block
-from kamiyo.processing.deduplicator import Deduplicator, leg_key
+from kamiyo.processing.deduplicator import Deduplicator, leg_keys
 
 _FILLS = 60_000
 _BATCH = 1_000
@@ -38,8 +38,7 @@ def _deduplicate(batches: list[Normalized], deduplicator: Deduplicator) -> int:
 
 def _bare_set(rows: list[FillRow]) -> int:
     seen = set[int]()
-    for row in rows:
-        seen.add(leg_key(row))
+    seen.update(leg_keys(rows))
     return len(seen)
 
 

@@ -59,7 +59,7 @@ def take_turns(contenders: Mapping[str, Work], rounds: int = ROUNDS) -> Rates:
     rates: Rates = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, work in contenders.items():
-            gc.collect()
+            _settle()
             started = time.process_time()
             done = work()
             spent = time.process_time() - started
@@ -78,7 +78,7 @@ async def take_turns_at_server(
     rates: Rates = {each: [] for name in contenders for each in (name, f"{name}, server alone")}
     for number in range(rounds + 1):
         for name, work in contenders.items():
-            gc.collect()
+            _settle()
             started, server_started = time.process_time(), cpu_seconds(backends[name])
             done = await work(number)
             server_spent = cpu_seconds(backends[name]) - server_started
@@ -86,6 +86,15 @@ async def take_turns_at_server(
                 rates[name].append(done / (time.process_time() - started + server_spent))
                 rates[f"{name}, server alone"].append(done / server_spent)
     return rates
+
+
+def _settle() -> None:
+    """Leave no garbage of the last turn to the next, and what is loaded out of every look for more.
+
+    The program does the latter too once it is loaded, see ``kamiyo.cli.main``.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def claim(what: str, rates: Rates, ours: str, peer: str, target: float | None) -> Claim:

@@ -29,7 +29,7 @@ MEANINGS: Final = {
     "adl_without_liquidated_user": "an `Auto-Deleveraging` row does not say whose position was under water, "
     "so which of the two accounts was deleveraged is unknown",
     "amounts_out_of_order": "a case's loss lies outside its own lowest and highest amount",
-    "block_out_of_range": "a block number is negative or larger than 63 bits",
+    "block_out_of_range": "a block number is negative or beyond what the venue can reach in two centuries",
     "damaged_recording": "a packed recording does not unpack, or ends in the middle",
     "direction_contradicts_side": "the venue's phrase names one side and the traded side another",
     "ends_before_start": "a case ends before it starts",

@@ -62,7 +62,9 @@ def write_cursor(positions: Mapping[str, Positions]) -> Cursor:
 
 def next_hour(folder: Path, hour: int | None) -> int | None:
     """The first hour after ``hour`` (hours since the epoch) that has a file, or the first of all."""
-    for day in sorted(entry.name for entry in folder.iterdir() if _DAY.fullmatch(entry.name)):
+    for day in sorted(
+        entry.name for entry in folder.iterdir() if _DAY.fullmatch(entry.name) and entry.is_dir()
+    ):
         try:
             first = _hour_named(f"{day}/0")
         except ValueError:

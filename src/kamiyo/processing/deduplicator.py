@@ -20,16 +20,17 @@ _HASH_MASK = (1 << _HASH_BITS) - 1
 Key = int | tuple[object, ...]
 
 
-def leg_key(row: FillRow) -> int:
-    """One account's leg of one trade, as one integer: the venue's trade id and a hash of the rest.
+def leg_keys(rows: Sequence[FillRow]) -> list[int]:
+    """Each account's leg of a trade, as one integer: the venue's trade id and a hash of the rest.
 
-    A ``tid`` is unique only with time and asset, and both legs share it. Two legs get one key only
-    if they agree in all of ``tid`` and in 64 bits of a keyed hash; an integer costs a third of a
-    tuple's memory and nothing to the garbage collector.
+    A ``tid`` is unique only with time and asset; the account and the side tell its two legs apart, also
+    of a trade with oneself. Two legs get one key only if they agree in all of ``tid`` and in 64 bits of
+    a keyed hash; an integer costs a third of a tuple's memory and nothing to the garbage collector.
     """
-    user, fill = row
-    bought = fill.side is _BUY  # as hashing an enumeration's member would cost more than all the rest
-    return fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, bought, fill.crossed)) & _HASH_MASK
+    return [  # "is": hashing an enumeration's member would cost more than all the rest
+        fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, fill.side is _BUY)) & _HASH_MASK
+        for user, fill in rows
+    ]
 
 
 def event_key(event: Event) -> Key | None:
@@ -94,7 +95,7 @@ class Deduplicator:
         self._batch = set()
 
     def _fresh_fills(self, fills: Sequence[FillRow]) -> Sequence[FillRow]:
-        keys = [leg_key(row) for row in fills]
+        keys = leg_keys(fills)
         distinct: set[Key] = set(keys)
         # The usual case, decided by three set operations in C: nothing was heard before.
         if len(distinct) == len(keys) and self._all_new(distinct):

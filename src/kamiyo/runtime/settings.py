@@ -56,17 +56,27 @@ def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
             table[name] = value
     table["sources"] = _sources(environment, table.get("sources", {}))
     try:
-        return msgspec.convert(table, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(table, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise InvalidSettings(
             f"{error}; settings come from {file or 'no file'} and {_PREFIX}* variables"
         ) from error
+    _check_url("database_url", settings.database_url, ("postgresql", "postgres"))
+    _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
+    return settings
 
 
 def load_from_process(file: Path | None = None) -> Settings:
     """The settings of this process: its environment, and ``file`` or ``./kamiyo.toml`` where there is one."""
     default = Path("kamiyo.toml")
     return load(os.environ, file or (default if default.exists() else None))
+
+
+def _check_url(name: str, url: Secret | None, schemes: tuple[str, ...]) -> None:
+    """InvalidSettings for a kind of URL nobody answers to. It may hold a password, so it is not shown."""
+    if url is not None and url.reveal().partition("://")[0] not in schemes:
+        known = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise InvalidSettings(f"{name} must begin with {known}")
 
 
 def _read(file: Path) -> dict[str, object]:

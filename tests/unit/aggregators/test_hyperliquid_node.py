@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kamiyo.aggregators._node_files import next_hour
 from kamiyo.aggregators.base import Response, Toolbox
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings, stream_of
 from kamiyo.core.errors import MalformedPayload
@@ -259,10 +260,10 @@ def test_no_damage_to_a_line_escapes(damage: bytes, at: int, length: int) -> Non
     fill_counts(normalized)
 
 
-@pytest.mark.parametrize("number", [-1, 2**63])
+@pytest.mark.parametrize("number", [-1, 10**11 + 1, 2**63])
 @pytest.mark.parametrize("stream", ["node_fills_by_block", "misc_events_by_block"])
 def test_an_impossible_block_number_refuses_the_line(stream: str, number: int) -> None:
-    """It could not be stored, and would make every later block look old."""
+    """It would be the newest block for ever, and every later gap would go unseen."""
     assert rule_of(stream, line(block=number)) == "block_out_of_range"
 
 
@@ -433,3 +434,13 @@ def test_a_bad_misc_event_of_a_block_is_refused_alone(event: dict, rule: str) ->
 def test_a_lines_shape_tells_its_stream(content: bytes, stream: str | None) -> None:
     """A recording may lie anywhere, so its name is not asked."""
     assert stream_of(content) == stream
+
+
+def test_a_stray_file_among_the_days_is_no_day(tmp_path: Path) -> None:
+    """A file named like a day must not stop the way to the next hour."""
+    (tmp_path / "20251026").write_text("not a folder")
+    (tmp_path / "20251027").mkdir()
+    (tmp_path / "20251027" / "5").write_text("")
+    found = next_hour(tmp_path, None)
+    assert found is not None
+    assert found % 24 == 5

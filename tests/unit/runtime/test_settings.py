@@ -52,6 +52,21 @@ def test_secrets_are_not_shown_by_what_holds_them() -> None:
     assert "hunter2" not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("KAMIYO_DATABASE_URL", "mysql://me:hunter2@host/db"),
+        ("KAMIYO_DATABASE_URL", "host=localhost password=hunter2"),
+        ("KAMIYO_REDIS_URL", "http://:hunter2@host"),
+    ],
+)
+def test_a_url_nobody_answers_to_is_refused_without_its_password(variable: str, url: str) -> None:
+    """Waiting for it would be waiting for ever."""
+    with pytest.raises(InvalidSettings, match=variable.removeprefix("KAMIYO_").lower()) as refused:
+        load({variable: url})
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize("port", ["http", "1.5", "-7x"])
 def test_a_variable_of_the_wrong_kind_is_refused_and_named(port: str) -> None:
     """Instead of starting somewhere nobody looks."""
