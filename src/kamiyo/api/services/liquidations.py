@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from kamiyo.api.dependencies import LiquidationQuery
-from kamiyo.api.pages import Order, encode_data, encode_page, read_cursor
+from kamiyo.api.pages import encode_data
 from kamiyo.api.problems import Refused
+from kamiyo.api.services.lists import list_page
 from kamiyo.api.services.sources import LIQUIDATIONS, read_freshness
 from kamiyo.api.state import ApiState
 from kamiyo.storage.read_liquidations import (
@@ -20,19 +21,8 @@ from kamiyo.storage.read_rows import reading
 
 async def list_liquidations(state: ApiState, query: LiquidationQuery) -> bytes:
     """One page."""
-    past = None if query.cursor is None else read_cursor(query.cursor, LIQUIDATIONS, query.order)
     wanted = LiquidationFilter(**{name: getattr(query, name) for name in LiquidationFilter.__struct_fields__})
-    now = state.clock.now()
-    async with reading(state.pool) as connection:
-        rows = await read_liquidations(
-            connection,
-            wanted,
-            past=past,
-            limit=query.limit + 1,
-            descending=query.order is Order.DESCENDING,
-        )
-        known = await read_freshness(connection, LIQUIDATIONS, now)
-    return encode_page(rows, query.limit, LIQUIDATIONS, query.order, known)
+    return await list_page(state, query, LIQUIDATIONS, read_liquidations, wanted)
 
 
 async def show_liquidation(state: ApiState, identity: str) -> bytes:
