@@ -16,10 +16,13 @@ _log = structlog.get_logger()
 
 
 async def keep_house(pool: Pool, clock: Clock) -> None:
-    """Keep house once an hour, for ever. Any number of workers may: each step is idempotent."""
+    """Keep house once an hour, for ever, first in an hour: a process keeps it once before its roles begin.
+
+    Any number of workers may, as each step is idempotent.
+    """
     while True:
-        await keep_house_once(pool, clock)
         await clock.sleep(_EVERY)
+        await keep_house_once(pool, clock)
 
 
 async def keep_house_once(pool: Pool, clock: Clock) -> None:

@@ -73,19 +73,24 @@ class PostgresJournal:
     async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
         """Keep what the ingesting process knows of the source's state."""
         async with translated(), self._pool.acquire() as connection:
+            await self._ensure_today(connection)
             await sources.report_state(connection, source, state, detail)
 
     async def _ensure_partitions(self, connection: Connection, events: Iterable[Event]) -> None:
         # Housekeeping makes them ahead of need; this is for history, and for when nobody kept house.
-        today = self._clock.now().date()
-        if today != self._outbox_day:
-            await ensure_outbox_days(connection, today)
-            self._outbox_day = today
+        await self._ensure_today(connection)
         moments = {e.timestamp for e in events if type(e) is not Exploit and type(e) is not HonestCase}
         missing = {month_of(moment) for moment in moments} - self._months
         if missing:
             await ensure_months(connection, missing)
             self._months |= missing
+
+    async def _ensure_today(self, connection: Connection) -> None:
+        """Whatever is stored may have to be told of, so there must be a day to tell it in."""
+        today = self._clock.now().date()
+        if today != self._outbox_day:
+            await ensure_outbox_days(connection, today)
+            self._outbox_day = today
 
 
 async def _write(connection: Connection, batch: Batch) -> Written:
