@@ -77,6 +77,7 @@ class FillRole(enum.StrEnum):
 
     VICTIM = "victim"  # who lost the position: knows its size before and what it realised
     COUNTERPARTY = "counterparty"  # who took the other side: knows only that it happened
+    PUBLIC = "public"  # a public trade under a hash and taker that another row has confirmed
 
 
 class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -85,7 +86,8 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ``user`` is who lost the position: the liquidated user, and for ADL the deleveraged one, with
     ``liquidated_user`` the underwater account. ``side`` is the side of the lost position.
     ``price`` and ``mark_price`` in USD, ``size`` in base units, ``closed_pnl`` and ``fee`` in USD.
-    What only the victim's row knows is None in a counterparty's.
+    What only the victim's row knows is None in a counterparty's; ``direction_text`` is empty where no row
+    said it.
     """
 
     source: SourceName
@@ -182,9 +184,10 @@ class LedgerMovement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a source did not hear, as a half-open interval of its own scale.
 
-    ``scale`` is ``block`` (block numbers), ``byte`` (offsets in the file named by ``scope``) or ``hour``
-    (hours since the epoch of the stream named by ``scope``); ``started_at`` and ``ended_at`` bound it in
-    time where they are known. Where only its beginning is known it is one unit long.
+    ``scale`` is ``block`` (block numbers), ``byte`` (offsets in the file named by ``scope``), ``hour``
+    (hours since the epoch of the stream named by ``scope``) or ``millisecond`` (likewise); ``started_at``
+    and ``ended_at`` bound it in time where they are known. Where only its beginning is known it is one
+    unit long.
     """
 
     source: SourceName

@@ -24,6 +24,9 @@ from kamiyo.core.time import Utc, to_millis
 # An average has no last digit; twelve decimals are finer than any price step of the venue.
 _PRICE_STEP = Decimal("1e-12")
 
+# The more a row knows, the higher: what is merged takes the best row's word.
+_ROLE_RANKS = {FillRole.PUBLIC: 0, FillRole.COUNTERPARTY: 1, FillRole.VICTIM: 2}
+
 FillKey = tuple[LiquidationId, Asset, int]
 
 _tid = attrgetter("tid")
@@ -166,10 +169,10 @@ def _sums(fills: Sequence[LiquidatedFill]) -> tuple[Size, Usd, Price]:
 def _metadata(fills: Sequence[LiquidatedFill]) -> LiquidationMetadata:
     first = fills[0]
     if len(fills) == 1:
-        directions: tuple[str, ...] = (first.direction_text,)
+        directions: tuple[str, ...] = (first.direction_text,) if first.direction_text else ()
         closed_pnl, fee, before = first.closed_pnl, first.fee, first.position_size_before
     else:
-        directions = tuple(sorted({fill.direction_text for fill in fills}))
+        directions = tuple(sorted({fill.direction_text for fill in fills if fill.direction_text}))
         closed_pnl = _sum_if_all_known([fill.closed_pnl for fill in fills])
         fee = _sum_if_all_known([fill.fee for fill in fills])
         before = _largest([fill.position_size_before for fill in fills])
@@ -192,8 +195,8 @@ def _largest(sizes: Sequence[Size | None]) -> Size | None:
     return max((size for size in sizes if size is not None), key=abs, default=None)
 
 
-def _rank(fill: LiquidatedFill) -> tuple[bool, tuple[str, ...], str, str]:
-    return fill.role is FillRole.VICTIM, fill.content, fill.source, fill.hash or ""
+def _rank(fill: LiquidatedFill) -> tuple[int, tuple[str, ...], str, str]:
+    return _ROLE_RANKS[fill.role], fill.content, fill.source, fill.hash or ""
 
 
 def _source_rank(source: SourceName) -> tuple[int, str]:

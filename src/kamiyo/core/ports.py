@@ -13,7 +13,9 @@ from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement,
 from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Utc
+from kamiyo.core.trades import Trade
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +56,7 @@ class Counted(enum.StrEnum):
     """What the accounting of payloads tells apart.
 
     Fills = ordinary + liquidated + underwater + refused + duplicate.
+    Trades = fresh ones + duplicate + refused.
     """
 
     PAYLOADS = "payloads"
@@ -65,6 +68,13 @@ class Counted(enum.StrEnum):
     DUPLICATE_FILLS = "duplicate_fills"
     LEDGER_EVENTS = "ledger_events"
     OTHER_EVENTS = "other_events"  # known kinds of misc_events that carry no risk fact
+    TRADES = "trades"
+    DUPLICATE_TRADES = "duplicate_trades"
+    REFUSED_TRADES = "refused_trades"
+    MARKET_STATES = "market_states"
+    VAULT_STATES = "vault_states"
+    ACCOUNT_STATES = "account_states"
+    PRICES = "prices"  # marks, mids and quotes: shown to detectors, not stored
     REJECTS = "rejects"
 
 
@@ -75,17 +85,29 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     counts: Mapping[Counted, int]
 
 
-Event = LiquidatedFill | AccountLiquidation | LedgerMovement | Exploit | HonestCase
+Event = (
+    LiquidatedFill
+    | AccountLiquidation
+    | LedgerMovement
+    | Exploit
+    | HonestCase
+    | MarketState
+    | VaultState
+    | AccountState
+)
 
 
 class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one payload holds, in our terms. Ordinary fills are counted and shown to detectors, not stored.
+    """What one payload holds, in our terms.
+
+    Ordinary fills and public trades are counted and shown to detectors, not stored.
 
     ``block`` is the block number of the payload where its source counts blocks.
     """
 
     events: Sequence[Event] = ()
     fills: Sequence[FillRow] = ()
+    trades: Sequence[Trade] = ()
     rejects: Sequence[Reject] = ()
     counts: Mapping[Counted, int] = {}
     block: int | None = None

@@ -36,7 +36,7 @@ def test_the_words_of_the_venue_and_ours_stay_as_they_are() -> None:
     assert {side.name: side.value for side in Side} == {"BUY": "B", "SELL": "A"}
     assert [*LiquidationMethod] == ["market", "backstop", "adl"]
     assert [*MarginMode] == ["cross", "isolated"]
-    assert [*FillRole] == ["victim", "counterparty"]
+    assert [*FillRole] == ["victim", "counterparty", "public"]
 
 
 def test_a_fill_says_by_default_nothing_of_a_liquidation() -> None:

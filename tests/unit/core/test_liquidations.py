@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from kamiyo.core.events import LiquidationMethod, MarginMode
+from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode
 from kamiyo.core.liquidations import (
     LiquidationMetadata,
     ObservedFill,
@@ -246,3 +246,13 @@ def test_a_deleveraged_user_is_kept_apart_from_the_underwater_one() -> None:
     """The liquidation is of who lost the position, and names whose loss was the reason."""
     folded = a_liquidation(a_liquidated_fill(method=LiquidationMethod.ADL, liquidated_user=VAULT))
     assert (folded.user, folded.metadata.liquidated_user) == (VICTIM, VAULT)
+
+
+def test_a_public_trade_adds_its_size_and_yields_to_every_row_that_knows_more() -> None:
+    """What everybody sees completes a liquidation and never outranks one of its two parties."""
+    public = a_counterparty_fill(role=FillRole.PUBLIC, direction_text="")
+    maker = a_counterparty_fill()
+    both = merge(observe(public), observe(maker))
+    assert both.fill is maker
+    assert len(both.observations) == 2
+    assert fold(liquidation_id(public), [observe(public)]).metadata.fill_directions == ()

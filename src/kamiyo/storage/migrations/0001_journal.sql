@@ -230,6 +230,13 @@ CREATE TABLE spans (
     duplicate_fills   bigint NOT NULL,
     ledger_events     bigint NOT NULL,
     other_events      bigint NOT NULL,
+    trades            bigint NOT NULL,
+    duplicate_trades  bigint NOT NULL,
+    refused_trades    bigint NOT NULL,
+    market_states     bigint NOT NULL,
+    vault_states      bigint NOT NULL,
+    account_states    bigint NOT NULL,
+    prices            bigint NOT NULL,
     rejects           bigint NOT NULL,
     updated_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, scope)
