@@ -6,10 +6,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kamiyo.api.state import Mode
 from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode
 from kamiyo.core.exploits import CaseKind, Confidence, ExploitStatus
 from kamiyo.core.margin import Direction
+from kamiyo.core.modes import Mode
 from kamiyo.core.sources import CoverageLabel, SourceHealth, SourceState, SourceType
 
 Digits = Annotated[
@@ -229,6 +229,7 @@ class HealthShape(Shape):
     reasons: list[str]
     as_of: Instant
     mode: Mode
+    recording: str | None = Field(description="What is played where the mode is not LIVE")
     version: str
     database: DatabaseShape
     sources: list[SourceShape] | None
@@ -255,6 +256,7 @@ class AboutShape(Shape):
     version: str
     schema_version: int
     mode: Mode
+    recording: str | None = Field(description="What is played where the mode is not LIVE")
     started_at: Instant
     datasets: list[DatasetShape]
     assets: list[str]

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from datetime import datetime
 
 from kamiyo.cache.responses import ResponseCache
+from kamiyo.core.modes import LIVE, Showing
 from kamiyo.core.time import Clock
 from kamiyo.storage.pool import Pool
-
-
-class Mode(enum.StrEnum):
-    """Whether what is shown happens now, happened once and is replayed, or was made up."""
-
-    LIVE = "LIVE"
-    REPLAY = "REPLAY"
-    SIMULATED = "SIMULATED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +20,4 @@ class ApiState:
     clock: Clock
     version: str
     started_at: datetime
-    mode: Mode = Mode.LIVE
+    showing: Showing = LIVE

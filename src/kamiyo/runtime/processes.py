@@ -22,6 +22,7 @@ from kamiyo.api.stream.relay import run_relay
 from kamiyo.api.stream.route import stream_route
 from kamiyo.cache.responses import open_cache
 from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
+from kamiyo.core.modes import LIVE, Showing
 from kamiyo.core.money import install_context
 from kamiyo.core.time import Clock
 from kamiyo.jobs.housekeeping import keep_house, keep_house_once
@@ -62,6 +63,7 @@ class Running:
     pool: Pool
     clock: Clock
     catalogues_loaded: asyncio.Event
+    showing: Showing
 
 
 def check_host(host: str) -> None:
@@ -77,10 +79,14 @@ def check_host(host: str) -> None:
         )
 
 
-async def run(settings: Settings, engines: RunningEngines, roles: Collection[Role]) -> None:
-    """Run these roles until the process is told to stop."""
+async def run(
+    settings: Settings, engines: RunningEngines, roles: Collection[Role], *, showing: Showing = LIVE
+) -> None:
+    """Run these roles until the process is told to stop. ``showing``: what everything shown is marked as."""
     check_host(settings.host)
     install_context()
+    if not showing.live:
+        structlog.contextvars.bind_contextvars(mode=showing.mode.value, recording=showing.recording)
     clock, urls = SystemClock(), engines.engines
     await _prepare_database(urls.database_url, clock)
     async with AsyncExitStack() as resources:
@@ -91,7 +97,7 @@ async def run(settings: Settings, engines: RunningEngines, roles: Collection[Rol
         loaded = asyncio.Event()
         if Role.INGEST not in roles:
             loaded.set()  # another process loads them: nothing to wait for
-        running = Running(settings, urls.database_url, urls.redis_url, pool, clock, loaded)
+        running = Running(settings, urls.database_url, urls.redis_url, pool, clock, loaded, showing)
         stopping = _stop_signal()
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(_ROLES[role](running, stopping), name=role) for role in roles]
@@ -141,6 +147,7 @@ async def _serve(running: Running, stopping: asyncio.Event) -> None:
             clock=running.clock,
             version=__version__,
             started_at=running.clock.now(),
+            showing=running.showing,
         )
         app = build_app(state, stream_routes=[stream_route(hub)])
         async with asyncio.TaskGroup() as tasks:

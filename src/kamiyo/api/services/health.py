@@ -52,6 +52,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Sequence[str]
     as_of: str
     mode: str
+    recording: str | None
     version: str
     database: Database
     sources: Sequence[SourceRow] | None
@@ -133,7 +134,8 @@ def _health(
         status=status,
         reasons=reasons,
         as_of=rfc3339(now),
-        mode=state.mode,
+        mode=state.showing.mode,
+        recording=state.showing.recording,
         version=state.version,
         database=database,
         sources=None if sources is None else [source_row(each, now) for each in sources],

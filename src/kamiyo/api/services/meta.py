@@ -53,6 +53,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     schema_version: int
     mode: str
+    recording: str | None
     started_at: str
     datasets: Sequence[Dataset]
     assets: Sequence[str]
@@ -68,7 +69,8 @@ async def show_meta(state: ApiState) -> bytes:
         about = About(
             version=state.version,
             schema_version=schema_version(),
-            mode=state.mode,
+            mode=state.showing.mode,
+            recording=state.showing.recording,
             started_at=rfc3339(state.started_at),
             datasets=[_dataset(each) for each in extents],
             assets=await read_assets(connection),
