@@ -3,9 +3,12 @@
 KamiyoError
 ├── Transient               trying again may work
 │   ├── SourceUnavailable
+│   │   └── RateLimited     (it answered that we asked too much)
 │   └── StorageUnavailable
 └── Permanent               trying again cannot work
     ├── MalformedPayload    (one payload or row; the stream goes on; carries the rule it broke)
+    ├── QuestionRefused     (a source will never answer this question)
+    │   └── NoSuchThing     (it knows nothing of the name that was asked for)
     ├── InvalidSettings
     ├── InvalidQuery
     ├── CursorExpired
@@ -32,6 +35,10 @@ class SourceUnavailable(Transient):
     """A source could not be reached or stopped answering."""
 
 
+class RateLimited(SourceUnavailable):
+    """A source answered that it was asked too much."""
+
+
 class StorageUnavailable(Transient):
     """The database could not be reached or did not accept the work."""
 
@@ -46,6 +53,14 @@ class MalformedPayload(Permanent):
     def __init__(self, detail: str = "", *, rule: str = "malformed") -> None:
         super().__init__(detail)
         self.rule = rule
+
+
+class QuestionRefused(Permanent):
+    """A source refused a question and would refuse it again."""
+
+
+class NoSuchThing(QuestionRefused):
+    """A source knows nothing of what it was asked about."""
 
 
 class InvalidSettings(Permanent):
