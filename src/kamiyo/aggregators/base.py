@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -15,12 +17,13 @@ from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
 from kamiyo.core.ids import Cursor, SourceName
-from kamiyo.core.ports import Normalized, Raw
+from kamiyo.core.ports import Normalized, Raw, Spending, WeightBudget
 from kamiyo.core.sources import SourceDescription
 from kamiyo.core.time import Clock
-from kamiyo.kit.transport import Answer
+from kamiyo.kit.transport import Answer, WebSocket, open_websocket
 
 Response = Answer
+Connect = Callable[[str], AbstractAsyncContextManager[WebSocket]]
 
 
 class Session(Protocol):
@@ -40,12 +43,26 @@ class Waiting(msgspec.Struct, frozen=True):
 StreamItem = Raw | Gap | Waiting
 
 
+class NoBudget:
+    """The budget of a process that must not ask the venue."""
+
+    async def spend(self, task: str, weight: int) -> Spending:
+        """Refuse."""
+        raise SourceUnavailable(f"{task} needs a weight of {weight}, but this process has no budget")
+
+    async def pause(self, until: datetime) -> None:
+        """Nothing: nobody spends here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """All that an aggregator is handed. What is not here, it may not use."""
 
     clock: Clock
     session: Session
+    connect: Connect = open_websocket
+    budget: WeightBudget = field(default_factory=NoBudget)
+    random: random.Random = field(default_factory=random.Random)
 
 
 class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

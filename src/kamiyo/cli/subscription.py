@@ -82,7 +82,8 @@ class Subscription:
         async with open_websocket(f"ws{self._server.removeprefix('http')}/stream") as socket:
             await self._subscribe(socket)
             while True:
-                await self._take(await _next_frame(socket), socket)
+                for text in await _next_texts(socket):
+                    await self._take(_decoded(_frame, text), socket)
 
     async def _subscribe(self, socket: WebSocket) -> None:
         resume = None if self._cursor is None else grammar.Resume(self._cursor)
@@ -127,19 +128,18 @@ class Subscription:
         self._connected = False
 
 
-async def _next_frame(socket: WebSocket) -> _Frame:
+async def _next_texts(socket: WebSocket) -> list[bytes]:
     try:
         async with asyncio.timeout(LONGEST_SILENCE.total_seconds()):
-            text = await socket.receive()
+            return await socket.receive()
     except TimeoutError as error:
         raise SourceUnavailable(f"not a word for {LONGEST_SILENCE.seconds} s") from error
-    return _decoded(_frame, text)
 
 
 R = TypeVar("R")
 
 
-def _decoded(decoder: msgspec.json.Decoder[R], content: str | msgspec.Raw) -> R:
+def _decoded(decoder: msgspec.json.Decoder[R], content: bytes | msgspec.Raw) -> R:
     try:
         return decoder.decode(content)
     except msgspec.DecodeError as error:

@@ -159,3 +159,29 @@ class Journal(Protocol):
     async def newest_block(self, source: SourceName) -> int | None:
         """The highest block number a source's stored batches reached, or None."""
         ...
+
+
+class Spending(Protocol):
+    """Weight taken from the budget for one request."""
+
+    async def settle(self, weight: int) -> None:
+        """Say, once the answer is there, what the request cost; what it did not cost is given back.
+
+        A spending that is never settled stays spent in full, and for longer.
+        """
+        ...
+
+
+class WeightBudget(Protocol):
+    """What one address may ask of the venue in any minute, shared by all who ask from there.
+
+    StorageUnavailable where the common account cannot be kept: then nothing may be asked.
+    """
+
+    async def spend(self, task: str, weight: int) -> Spending:
+        """Wait, first come first served, until ``weight`` fits into the minute, and take it."""
+        ...
+
+    async def pause(self, until: datetime) -> None:
+        """Nobody spends before ``until``: the venue said that it was too much."""
+        ...

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -44,23 +45,34 @@ class HttpSession:
         return Answer(response.status_code, response.headers, response.content)
 
 
-class WebSocket:
+class WebSocket(Protocol):
     """One connection that sends and receives texts."""
 
+    async def send(self, text: str) -> None:
+        """Send one text; SourceUnavailable if the connection has ended."""
+        ...
+
+    async def receive(self) -> list[bytes]:
+        """Every text that has arrived whole and was not handed out yet, in order: at least one.
+
+        SourceUnavailable once the connection has ended and all that came before was handed out.
+        """
+        ...
+
+
+class _PlainSocket:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
     async def send(self, text: str) -> None:
-        """Send one text; SourceUnavailable if the connection has ended."""
         try:
             await self._connection.send(text)
         except WebSocketException as error:
             raise SourceUnavailable(str(error)) from error
 
-    async def receive(self) -> str:
-        """The next text; SourceUnavailable if the connection has ended."""
+    async def receive(self) -> list[bytes]:
         try:
-            return await self._connection.recv(decode=True)
+            return [await self._connection.recv(decode=False)]
         except WebSocketException as error:
             raise SourceUnavailable(str(error)) from error
 
@@ -90,7 +102,7 @@ async def open_websocket(url: str) -> AsyncGenerator[WebSocket]:
     except (OSError, WebSocketException) as error:
         raise SourceUnavailable(f"{host}: {type(error).__name__}") from error
     try:
-        yield WebSocket(connection)
+        yield _PlainSocket(connection)
     finally:
         await connection.close()
 
