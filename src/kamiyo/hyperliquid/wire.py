@@ -1,7 +1,6 @@
-"""The venue's messages in its own words, decoded straight into ours.
+"""Fills and the ledger in the venue's own words, decoded straight into ours.
 
-The only module that knows the venue's field names. Unknown fields are ignored, a missing or
-mistyped one is a msgspec.ValidationError.
+Unknown fields are ignored, a missing or mistyped one is a msgspec.ValidationError.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import Fill, NamedLiquidation, Side
+from kamiyo.hyperliquid.reading import plain_text
 
 
 class WireLiquidation(
@@ -30,7 +29,6 @@ class WireLiquidation(
     method: str
 
 
-_MAX_EXPONENT = 24
 _FILL_NAMES = {
     "asset": "coin",
     "price": "px",
@@ -57,13 +55,6 @@ class WireFill(Fill, frozen=True, kw_only=True, gc=False, rename=_FILL_NAMES):
     closed_pnl: str
     fee: str
     liquidation: WireLiquidation | None = None
-
-
-def _text(number: Decimal) -> str:
-    # 1e400000 is nine bytes of JSON and 400,000 digits of text: only numbers of a sane size are written out.
-    if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
-        raise MalformedPayload(f"not a plain decimal number: {number!s:.64}", rule="not_a_number")
-    return format(number, "f")
 
 
 class NumericLiquidation(
@@ -98,22 +89,22 @@ class NumericFill(msgspec.Struct, frozen=True, kw_only=True, rename=_FILL_NAMES)
         named = self.liquidation
         return WireFill(
             asset=self.asset,
-            price=_text(self.price),
-            size=_text(self.size),
+            price=plain_text(self.price),
+            size=plain_text(self.size),
             side=self.side,
             time=self.time,
             direction_text=self.direction_text,
             hash=self.hash,
             crossed=self.crossed,
             tid=self.tid,
-            start_position=_text(self.start_position),
-            closed_pnl=_text(self.closed_pnl),
-            fee=_text(self.fee),
+            start_position=plain_text(self.start_position),
+            closed_pnl=plain_text(self.closed_pnl),
+            fee=plain_text(self.fee),
             liquidation=None
             if named is None
             else WireLiquidation(
                 liquidated_user=named.liquidated_user,
-                mark_price=_text(named.mark_price),
+                mark_price=plain_text(named.mark_price),
                 method=named.method,
             ),
         )

@@ -2,9 +2,11 @@ import pytest
 
 from kamiyo.core import errors
 
-TRANSIENT = [errors.SourceUnavailable, errors.StorageUnavailable]
+TRANSIENT = [errors.SourceUnavailable, errors.RateLimited, errors.StorageUnavailable]
 PERMANENT = [
     errors.MalformedPayload,
+    errors.QuestionRefused,
+    errors.NoSuchThing,
     errors.InvalidSettings,
     errors.InvalidQuery,
     errors.CursorExpired,
@@ -32,6 +34,12 @@ def test_what_cannot_work_again_is_permanent_only(error) -> None:
     """A caller that retries Transient lets this error through."""
     assert issubclass(error, errors.Permanent)
     assert not issubclass(error, errors.Transient)
+
+
+def test_a_refusal_is_told_apart_from_a_pause() -> None:
+    """Being rate limited is a way of being unavailable, and an unknown name a way of being refused."""
+    assert issubclass(errors.RateLimited, errors.SourceUnavailable)
+    assert issubclass(errors.NoSuchThing, errors.QuestionRefused)
 
 
 @pytest.mark.parametrize("error", [errors.KamiyoError, *TRANSIENT, *PERMANENT])
