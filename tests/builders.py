@@ -28,12 +28,13 @@ from kamiyo.core.exploits import (
     TimelineEntry,
     exploit_id,
 )
-from kamiyo.core.ids import Address, Asset, Chain, SourceName, TransactionHash
+from kamiyo.core.ids import Address, Asset, Chain, Protocol, SourceName, TransactionHash
 from kamiyo.core.liquidations import Liquidation, fold, liquidation_id, observe
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
 from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceState, SourceStatus, SourceType
+from kamiyo.core.states import AccountState, MarketState, Position, VaultState
 
 CHAIN = Chain("hyperliquid")
 NODE = SourceName("hyperliquid_node")
@@ -183,6 +184,51 @@ _SOURCE_STATUS = SourceStatus(
     first_event_at=NOW,
     last_event_at=NOW,
     state_changed_at=NOW,
+)
+_MARKET_STATE = MarketState(
+    source=API,
+    chain=CHAIN,
+    asset=Asset("ETH"),
+    timestamp=NOW,
+    mark_price=Price(Decimal("3000.5")),
+    oracle_price=Price(Decimal(3000)),
+    mid_price=Price(Decimal("3000.25")),
+    open_interest=Size(Decimal("250000.5")),
+    funding_rate=Decimal("0.0000125"),
+    premium=Decimal("-0.0003"),
+    day_volume_usd=Usd(Decimal(1_500_000_000)),
+)
+_VAULT_STATE = VaultState(
+    source=API,
+    chain=CHAIN,
+    vault=VAULT,
+    name="Hyperliquidity Provider (HLP)",
+    parent=None,
+    timestamp=NOW,
+    account_value=Usd(Decimal("350000000.25")),
+    total_pnl=Usd(Decimal("-1000.5")),
+    children=(MAKER,),
+)
+_POSITION = Position(
+    asset=Asset("ETH"),
+    side=Direction.LONG,
+    size=Size(Decimal(2)),
+    entry_price=Price(Decimal(3100)),
+    mark_price=Price(Decimal(3000)),
+    amount_usd=Usd(Decimal(6000)),
+    liquidation_price=Price(Decimal(2850)),
+    leverage=Decimal(20),
+    margin_mode=MarginMode.CROSS,
+)
+_ACCOUNT_STATE = AccountState(
+    source=API,
+    chain=CHAIN,
+    protocol=Protocol("hyperliquid"),
+    user=VICTIM,
+    timestamp=NOW,
+    account_value=Usd(Decimal("450.5")),
+    maintenance_margin=Usd(Decimal(60)),
+    positions=(_POSITION,),
 )
 _SPAN = Span(scope="hourly/20251010/21#1", start=0, end=512)
 _RAW = Raw(source=NODE, stream="node_fills_by_block", payload=b"{}", received_at=NOW)
@@ -345,3 +391,23 @@ def block_line(*rows: tuple[str, dict[str, Any]], number: int = 758_800_641) -> 
             "events": rows,
         }
     )
+
+
+def a_market_state(**changes: Any) -> MarketState:
+    """ETH with everything a context says."""
+    return msgspec.structs.replace(_MARKET_STATE, **changes)
+
+
+def a_vault_state(**changes: Any) -> VaultState:
+    """A vault with one child."""
+    return msgspec.structs.replace(_VAULT_STATE, **changes)
+
+
+def a_position(**changes: Any) -> Position:
+    """A long of 2 ETH that five hundredths of its mark separate from liquidation."""
+    return msgspec.structs.replace(_POSITION, **changes)
+
+
+def an_account_state(*positions: Position, **changes: Any) -> AccountState:
+    """``VICTIM``'s account on the first dex with these positions; without any, ``a_position()``."""
+    return msgspec.structs.replace(_ACCOUNT_STATE, **{"positions": positions or (_POSITION,)} | changes)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from kamiyo.core.state_rules import ACCOUNT_RULES, MARKET_RULES, MAX_FUNDING_RATE, VAULT_RULES
 from kamiyo.core.validation import (
     LIQUIDATED_FILL_RULES,
     MAX_CLOCK_SKEW,
@@ -68,14 +69,21 @@ def rules_page() -> str:
         section(
             "An ordinary fill, besides", "Counted if it satisfies them, refused otherwise.", _named(ROW_RULES)
         ),
+        section(
+            "A market's state, besides",
+            _named(MARKET_RULES),
+            f"The largest rate is {MAX_FUNDING_RATE} an hour.",
+        ),
+        section("A vault's state, besides", _named(VAULT_RULES)),
+        section("An account's state, besides", _named(ACCOUNT_RULES)),
         section("Reasons named where payloads are read", _reasons()),
     )
     return page("Rules", INTRODUCTION, *parts)
 
 
 def rule_functions() -> list[str]:
-    both = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES)
-    return [rule.__name__ for rule in both]
+    facts = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES)
+    return [rule.__name__ for rule in (*facts, *MARKET_RULES, *VAULT_RULES, *ACCOUNT_RULES)]
 
 
 def reasons_in_code() -> dict[str, list[str]]:

@@ -41,6 +41,18 @@ NOTES: Final = {
     ),
     "stream_positions": ("seven days, as `outbox`", "as `outbox`"),
     "relay": ("one row", "one row"),
+    "market_states": (EVER, "one row for each market in all; each is written again as often as it is heard"),
+    "market_minutes": (
+        EVER,
+        "1,440 for each market that is heard all day: about 593,000 with 412 markets",
+    ),
+    "vault_states": (EVER, "one row for each vault in all"),
+    "vault_minutes": (EVER, "1,440 at most for each vault, fewer where it is asked for less often"),
+    "account_states": (EVER, "one row for each account and dex that was ever looked at"),
+    "account_positions": (
+        "until a newer look at the account",
+        "one row for each open position of the accounts looked at, in all",
+    ),
 }
 _TABLE: Final = re.compile(
     r"(?P<comment>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<body>.*?)\n\)(?P<rest>[^;]*);",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -13,6 +14,8 @@ from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import is_plain_decimal, notional
 from kamiyo.core.ports import Event
+from kamiyo.core.state_rules import broken_state_rule
+from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
 
 VENUE_OPENED = datetime(2023, 1, 1, tzinfo=UTC)
@@ -136,18 +139,21 @@ def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
 
 def broken_rule(event: Event, now: datetime) -> str | None:
     """The name of the first rule a fact breaks, if any."""
+    if type(event) is LiquidatedFill:  # nearly all; a pattern would look at its whole ancestry
+        broken = [rule.__name__ for rule in LIQUIDATED_FILL_RULES if not rule(event)]
+        return _first(_time_rules(event.timestamp, now), broken)
     match event:
-        case LiquidatedFill():
-            broken = [rule.__name__ for rule in LIQUIDATED_FILL_RULES if not rule(event)]
-            return _first(_time_rules(event.timestamp, now), broken)
         case AccountLiquidation():
             return _first(_time_rules(event.timestamp, now), (_account_rule(event),))
         case LedgerMovement():
             return _first(_time_rules(event.timestamp, now), (_movement_rule(event),))
+        case MarketState() | VaultState() | AccountState():
+            return _first(_time_rules(event.timestamp, now), (broken_state_rule(event),))
         case _:
             return None
 
 
+@lru_cache(maxsize=1024)  # a block's facts share their moment
 def _time_rules(moment: datetime, now: datetime) -> Sequence[str | None]:
     if not_before_the_venue(moment) and not_from_the_future(moment, now):
         return ()

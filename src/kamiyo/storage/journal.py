@@ -13,9 +13,10 @@ from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch, Event, Written
 from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
-from kamiyo.storage import accounting, outbox, sources
+from kamiyo.storage import accounting, outbox, sources, states
 from kamiyo.storage.exploits import store_exploit, store_honest_case
 from kamiyo.storage.fills import store_fills
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
@@ -103,6 +104,9 @@ async def _write(connection: Connection, batch: Batch) -> Written:
     ]
     for case in _only(HonestCase, batch.events):
         new_rows += await store_honest_case(connection, case)
+    new_rows += await states.store_markets(connection, _only(MarketState, batch.events))
+    new_rows += await states.store_vaults(connection, _only(VaultState, batch.events))
+    new_rows += await states.store_accounts(connection, _only(AccountState, batch.events))
     await accounting.store_rejects(connection, batch.rejects)
     await accounting.store_gaps(connection, batch.gaps)
     await accounting.store_tallies(connection, batch.source, batch.tallies)

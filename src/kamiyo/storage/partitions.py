@@ -18,6 +18,8 @@ _MONTHLY = (
     "liquidations_other_chains",
     "account_liquidations",
     "ledger_movements",
+    "market_minutes",
+    "vault_minutes",
 )
 _LOCK = 7_264_102
 _CREATE = """
