@@ -16,7 +16,7 @@ from kamiyo.core.errors import MalformedPayload, NoSuchThing
 from kamiyo.core.events import MarginMode
 from kamiyo.core.ids import Address, Chain, Protocol, SourceName, parse_address, parse_asset
 from kamiyo.core.margin import Direction
-from kamiyo.core.markets import FIRST_DEX, protocol_of
+from kamiyo.core.markets import FIRST_DEX
 from kamiyo.core.money import Price, Size, Usd, parse_decimal
 from kamiyo.core.states import AccountState, Position, VaultState
 from kamiyo.core.time import from_millis
@@ -117,49 +117,38 @@ def account_state(
 ) -> AccountState:
     """All positions of one account on one dex; ``asked_at`` is its time where the answer says none."""
     account = decode_account(content)
-    protocol = Protocol(dex) if dex else FIRST_DEX
     summary, maintenance = account.margin_summary, account.cross_maintenance_margin_used
     return AccountState(
         source=source,
         chain=chain,
-        protocol=protocol,
+        protocol=Protocol(dex) if dex else FIRST_DEX,
         user=parse_address(user),
         timestamp=_moment(account.time, asked_at),
         account_value=None if summary is None else Usd(parse_decimal(summary.account_value)),
         maintenance_margin=None if maintenance is None else Usd(parse_decimal(maintenance)),
         positions=tuple(
-            _position(each.position, protocol)
-            for each in account.asset_positions
-            if parse_decimal(each.position.size)
+            _position(each.position) for each in account.asset_positions if parse_decimal(each.position.size)
         ),
     )
 
 
-def _position(told: WirePosition, protocol: Protocol) -> Position:
-    asset = parse_asset(told.asset)
-    if protocol_of(asset) != protocol:
-        raise MalformedPayload(f"{asset} among the positions on {protocol[:64]}", rule="another_dex")
-    size, amount = parse_decimal(told.size), parse_decimal(told.amount_usd)
-    mark_price = (amount / abs(size)).quantize(_FINEST_PRICE)
-    if mark_price <= 0:
-        raise MalformedPayload(
-            f"a position of {told.size:.64} worth {told.amount_usd:.64}", rule="not_a_price"
-        )
+def _position(told: WirePosition) -> Position:
+    size, amount, entry = parse_decimal(told.size), parse_decimal(told.amount_usd), told.entry_price
     return Position(
-        asset=asset,
+        asset=parse_asset(told.asset),
         side=Direction.LONG if size > 0 else Direction.SHORT,
         size=Size(abs(size)),
-        entry_price=_price(told.entry_price),
-        mark_price=Price(mark_price),
+        entry_price=None if entry is None else Price(parse_decimal(entry)),
+        mark_price=Price((amount / abs(size)).quantize(_FINEST_PRICE)),
         amount_usd=Usd(amount),
-        liquidation_price=_price(told.liquidation_price),
+        liquidation_price=_liquidation_price(told.liquidation_price),
         leverage=parse_decimal(str(told.leverage.value)),
         margin_mode=_margin_mode(told.leverage.type),
     )
 
 
-def _price(text: str | None) -> Price | None:
-    """A price; None where the venue gives none or one that no market can reach."""
+def _liquidation_price(text: str | None) -> Price | None:
+    """None also where the formula's solution is one that no market can reach."""
     if text is None or (number := parse_decimal(text)) <= 0:
         return None
     return Price(number)
@@ -203,7 +192,7 @@ class WireRelationship(msgspec.Struct, frozen=True):
     """``type`` is normal, parent or child."""
 
     type: str
-    data: WireRelatives = WireRelatives()
+    data: WireRelatives | None = None
 
 
 class WireVault(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -234,7 +223,8 @@ def vault_state(
     vault = decode_vault(content)
     periods = dict(vault.portfolio)
     nothing = WireHistory()
-    parent = vault.relationship.data.parent_address
+    relatives = vault.relationship.data
+    parent = None if relatives is None else relatives.parent_address
     return VaultState(
         source=source,
         chain=chain,
@@ -254,7 +244,8 @@ def vault_children(content: bytes | msgspec.Raw) -> tuple[Address, ...]:
 
 
 def _children(vault: WireVault) -> tuple[Address, ...]:
-    return tuple(parse_address(child) for child in vault.relationship.data.child_addresses)
+    relatives = vault.relationship.data
+    return () if relatives is None else tuple(map(parse_address, relatives.child_addresses))
 
 
 def _newest(points: Sequence[tuple[int, str]]) -> Usd | None:

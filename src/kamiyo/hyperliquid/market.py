@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -131,20 +130,19 @@ def market_state(
     """One market as it stands; None for one that is delisted or has no price."""
     if context.mark_price is None or context.oracle_price is None or _is_idle(context):
         return None
+    mid, interest, volume = context.mid_price, context.open_interest, context.day_volume_usd
     return MarketState(
         source=source,
         chain=chain,
         asset=parse_asset(name),
         timestamp=at,
-        mark_price=Price(_positive(context.mark_price)),
-        oracle_price=Price(_positive(context.oracle_price)),
-        mid_price=None if context.mid_price is None else Price(_positive(context.mid_price)),
-        open_interest=None if context.open_interest is None else Size(_at_least_zero(context.open_interest)),
+        mark_price=Price(parse_decimal(context.mark_price)),
+        oracle_price=Price(parse_decimal(context.oracle_price)),
+        mid_price=None if mid is None else Price(parse_decimal(mid)),
+        open_interest=None if interest is None else Size(parse_decimal(interest)),
         funding_rate=None if context.funding_rate is None else parse_decimal(context.funding_rate),
         premium=None if context.premium is None else parse_decimal(context.premium),
-        day_volume_usd=None
-        if context.day_volume_usd is None
-        else Usd(_at_least_zero(context.day_volume_usd)),
+        day_volume_usd=None if volume is None else Usd(parse_decimal(volume)),
     )
 
 
@@ -155,18 +153,6 @@ def _is_idle(context: WireContext) -> bool:
         and context.open_interest is not None
         and parse_decimal(context.open_interest) == 0
     )
-
-
-def _positive(text: str) -> Decimal:
-    if (number := parse_decimal(text)) <= 0:
-        raise MalformedPayload(f"a price of {text[:64]}", rule="not_a_price")
-    return number
-
-
-def _at_least_zero(text: str) -> Decimal:
-    if (number := parse_decimal(text)) < 0:
-        raise MalformedPayload(f"an amount of {text[:64]}", rule="negative_amount")
-    return number
 
 
 def _demand_equal_lengths(dex: str, markets: int, contexts: int) -> None:
