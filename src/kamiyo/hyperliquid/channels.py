@@ -25,37 +25,51 @@ Millis = Annotated[int, msgspec.Meta(ge=FIRST_MILLIS, lt=LAST_MILLIS)]
 TradeId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 GREETING: Final = b"Websocket connection established."
+TRADES_START: Final = b'{"channel":"trades","data":'
 MOST_INFLATED: Final = 16 << 20
 
-_TRADES: Final = b'{"channel":"trades","data":'
-_TRADES_LENGTH: Final = len(_TRADES)
 _RAW_DEFLATE: Final = -zlib.MAX_WBITS
 
 # --- frames -----------------------------------------------------------------------------------------------
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """One message of the venue: its channel, and its data as it came."""
+    """One message of the venue: its channel, and the whole of it as it came."""
 
+    channel: str
+    payload: bytes
+
+    @property
+    def data(self) -> msgspec.Raw:
+        """What the channel's own function reads; empty where there is none."""
+        return _envelope(self.payload).data
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
     channel: str
     data: msgspec.Raw = msgspec.Raw()
 
 
-_decode_envelope = msgspec.json.Decoder(Frame).decode
-_GREETED: Final = Frame("greeting", msgspec.Raw(msgspec.json.encode(GREETING.decode())))
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def decode_frame(frame: bytes) -> Frame:
-    """The channel and the data, which only its own function reads; the plain greeting is a channel too."""
-    # Nearly every frame is of trades, written without spaces. Cut out, its data is read once instead of
-    # twice; and were it cut in the wrong place, it would be no JSON.
-    if frame[:_TRADES_LENGTH] == _TRADES and frame[-3:] == b"}]}":
-        return Frame("trades", msgspec.Raw(frame[_TRADES_LENGTH:-1]))
+    """The frame with its channel, of which the plain greeting is one too.
+
+    Nearly every frame is of trades and says so in its first bytes: those are read only once, by
+    ``decode_trades_frame``, which also finds out whether the rest is as it should be.
+    """
+    if frame.startswith(TRADES_START):
+        return Frame("trades", frame)
+    if frame.strip() == GREETING:
+        return Frame("greeting", frame)
+    return Frame(_envelope(frame).channel, frame)
+
+
+def _envelope(frame: bytes) -> _Envelope:
     try:
         return _decode_envelope(frame)
     except UNREADABLE as error:
-        if frame.strip() == GREETING:
-            return _GREETED
         raise MalformedPayload(f"no frame: {error!s:.200}") from error
 
 
@@ -75,6 +89,10 @@ class WireTrade(
     hash: str
     tid: TradeId
     users: tuple[str, str]
+
+
+class _TradesFrame(msgspec.Struct, frozen=True, gc=False, tag_field="channel", tag="trades"):
+    data: list[WireTrade]
 
 
 class WireQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"asset": "coin"}):
@@ -146,11 +164,17 @@ decode_all_mids = reader(WireMids)
 decode_active_context = reader(WireActiveContext)
 decode_active_spot_context = reader(WireActiveSpotContext)
 
+_trades_frame = reader(_TradesFrame)
 _all_contexts = reader(_AllContexts)
 _packed = msgspec.json.Decoder(str)
 _fast_contexts = reader(dict[str, FastContext])
 _candle = reader(WireCandle)
 _candles = reader(list[WireCandle])
+
+
+def decode_trades_frame(frame: bytes) -> list[WireTrade]:
+    """The trades of a whole frame of that channel, in one reading."""
+    return _trades_frame(frame).data
 
 
 def decode_all_dexs_contexts(data: Data) -> list[tuple[str, list[WireContext]]]:

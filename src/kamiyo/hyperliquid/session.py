@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from kamiyo.core.errors import MalformedPayload
-from kamiyo.hyperliquid.channels import Frame, decode_frame
+from kamiyo.hyperliquid.channels import TRADES_START, Frame, decode_frame
 from kamiyo.hyperliquid.limits import (
     CONNECTIONS,
     MESSAGES_PER_MINUTE,
@@ -178,6 +178,8 @@ class Session:
         MalformedPayload for what cannot be read; it was heard nevertheless.
         """
         self.heard_at = now
+        if frame.startswith(TRADES_START):  # nearly every frame: a call less is a tenth of its cost
+            return Frame("trades", frame)
         decoded = decode_frame(frame)
         swallow = self._swallowing.get(decoded.channel)
         if swallow is None:
