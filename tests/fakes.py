@@ -29,6 +29,7 @@ from kamiyo.core.liquidations import (
 from kamiyo.core.ports import Batch, Counted, Event, Normalized, Raw, Reject, Tally, Written
 from kamiyo.core.sources import SourceDescription, SourceState
 from tests.builders import CHAIN, NOW, a_source_description
+from tests.fake_states import Row, State, changes, newest
 
 KEPT_BYTES = 1 << 20  # of a refused payload
 
@@ -124,6 +125,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     spans: Mapping[tuple[str, str], tuple[tuple[tuple[int, int], ...], Mapping[Counted, int]]]
     cursors: Mapping[str, tuple[object, ...]]  # cursor, newest block, heard at, last event at
     published: tuple[tuple[str, bytes], ...]  # channel and message, in the order of publication
+    states: Mapping[Row, Row]  # what tests.fake_states.newest() makes of all words
 
 
 @dataclass
@@ -141,6 +143,7 @@ class _Tables:
     spans: dict[tuple[str, str], tuple[list[tuple[int, int]], Counter[Counted]]] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
     cursors: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    words: set[State] = field(default_factory=set)
 
     def copy(self) -> "_Tables":
         copied = _Tables(
@@ -220,6 +223,7 @@ class MemoryJournal:
             },
             cursors=dict(tables.cursors),
             published=tuple(tables.published),
+            states=newest(tables.words),
         )
 
     def _answer(self) -> None:
@@ -230,6 +234,7 @@ class MemoryJournal:
 def _write(tables: _Tables, batch: Batch) -> Written:
     new_fills, changed = _store_fills(tables, [e for e in batch.events if isinstance(e, LiquidatedFill)])
     rows = sum(_store_event(tables, event) for event in batch.events)
+    rows += _store_states(tables, [e for e in batch.events if isinstance(e, State)])
     for reject in batch.rejects:
         tables.rejects.setdefault(*reject_row(reject))
     for gap in batch.gaps:
@@ -259,6 +264,12 @@ def _store_event(tables: _Tables, event: Event) -> bool:
         case _:
             pass
     return new
+
+
+def _store_states(tables: _Tables, states: Sequence[State]) -> int:
+    before = newest(tables.words) if states else {}
+    tables.words.update(states)
+    return changes(before, newest(tables.words)) if states else 0
 
 
 def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int, set[LiquidationId]]:

@@ -9,11 +9,29 @@ import msgspec
 from kamiyo.core.codec import parse_metadata
 from kamiyo.core.liquidations import Liquidation, fill_key
 from kamiyo.core.ports import Counted
+from kamiyo.core.states import Position
 from kamiyo.storage.fills import fill_from_row
 from kamiyo.storage.pool import Connection, Pool
+from tests.fake_states import Row
 from tests.fakes import Stored
 
 RECORDED = {"recorded_at", "updated_at", "first_seen_at", "detected_at", "last_fetch", "state_changed_at"}
+_NUMBERS = (
+    "mark_price", "oracle_price", "mid_price", "open_interest", "funding_rate", "premium", "day_volume_usd",
+)  # fmt: skip
+_MARKET = ("protocol", "timestamp", "source", *_NUMBERS)
+_VAULT = ("timestamp", "source", "account_value", "total_pnl")
+_STATES = {
+    "market_states": (("asset", "chain"), _MARKET),
+    "market_minutes": (("asset", "chain", "minute"), _MARKET),
+    "vault_states": (("vault", "chain"), (*_VAULT, "name", "parent", "children")),
+    "vault_minutes": (("vault", "chain", "minute"), _VAULT),
+    "account_states": (
+        ("user", "protocol", "chain"),
+        ("timestamp", "source", "account_value", "maintenance_margin"),
+    ),
+}
+_POSITIONS = 'SELECT * FROM account_positions WHERE "user" = $1 AND protocol = $2 AND chain = $3'
 _messages = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -60,7 +78,28 @@ async def _stored(connection: Connection) -> Stored:
             for row in await connection.fetch("SELECT * FROM sources")
         },
         published=published,
+        states=await _states(connection),
     )
+
+
+async def _states(connection: Connection) -> dict[Row, Row]:
+    found: dict[Row, Row] = {}
+    for name, (keys, rest) in _STATES.items():
+        for row in await connection.fetch(f"SELECT * FROM {name}"):
+            found[name, *(row[key] for key in keys)] = tuple(_plainly(row[each]) for each in rest)
+    for key, row in found.items():
+        if key[0] == "account_states":
+            positions = await connection.fetch(_POSITIONS, *key[1:])
+            found[key] = (*row, tuple(sorted(repr(_position(each)) for each in positions)))
+    return found
+
+
+def _plainly(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _position(row: asyncpg.Record) -> Position:
+    return msgspec.convert({name: row[name] for name in Position.__struct_fields__}, Position)
 
 
 def _account(row: asyncpg.Record) -> tuple[object, ...]:

@@ -31,12 +31,16 @@ from tests.builders import (
     a_ledger_movement,
     a_liquidated_fill,
     a_liquidation,
+    a_market_state,
     a_reject,
     a_source_description,
+    a_vault_state,
     an_account_liquidation,
+    an_account_state,
     an_exploit,
     an_honest_case,
 )
+from tests.fake_states import newest
 from tests.fakes import MemoryJournal, Stored
 from tests.stored import stored_in
 
@@ -219,6 +223,27 @@ async def test_a_changed_case_is_a_new_version_and_told(kept: Kept) -> None:
     assert await kept.write(events=(an_honest_case(),)) == Written(new_rows=1)
     assert await kept.write(events=(an_honest_case(),)) == Written()
     assert await kept.write(events=(an_honest_case(name="Renamed"),)) == Written(new_rows=1)
+
+
+async def test_the_newest_word_on_everything_counts(kept: Kept) -> None:
+    """Markets, vaults and accounts are as the newest word has them, and repeating a word changes nothing."""
+    later, sooner = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
+    words = (
+        *(a_market_state(timestamp=moment, open_interest=None) for moment in (NOW, later, sooner)),
+        a_market_state(asset="xyz:TSLA"),
+        *(a_vault_state(timestamp=moment, total_pnl=None) for moment in (later, NOW)),
+        *(an_account_state(timestamp=moment) for moment in (NOW, sooner)),
+        an_account_state(user=OTHER_VICTIM, positions=()),
+    )
+    assert await kept.write(events=words) == Written(new_rows=8)
+    assert (await kept.stored()).states == newest(words)
+
+    assert await kept.write(events=words) == Written()
+    closed = an_account_state(positions=(), timestamp=later)
+    assert await kept.write(events=(closed, a_market_state(timestamp=later))) == Written(new_rows=2)
+    states = (await kept.stored()).states
+    assert states == newest((*words, closed, a_market_state(timestamp=later)))
+    assert states["account_states", closed.user, closed.protocol, closed.chain][-1] == ()
 
 
 SPANS = [(0, 10), (10, 25), (25, 26), (40, 90), (90, 95)]
