@@ -31,28 +31,37 @@ def changes(before: Mapping[Row, Row], after: Mapping[Row, Row]) -> int:
 def _words(state: State) -> list[tuple[Row, Row, Row]]:
     match state:
         case MarketState():
-            numbers = (
-                state.mark_price, state.oracle_price, state.mid_price, state.open_interest,
-                state.funding_rate, state.premium, state.day_volume_usd,
-            )  # fmt: skip
-            key = (state.asset, state.chain)
-            row = (protocol_of(state.asset), state.timestamp, state.source, *numbers)
-            return [_word("market_states", key, row, state, *numbers), _minute(key, row, state, *numbers)]
+            return _market(state)
         case VaultState():
-            numbers = (state.account_value, state.total_pnl)
-            key = (state.vault, state.chain)
-            family = (state.name, state.parent, state.children)
-            row = (state.timestamp, state.source, *numbers)
-            rank = (*numbers, state.name, state.parent or "", state.children)
-            return [
-                _word("vault_states", key, (*row, *family), state, *rank),
-                _minute(key, row, state, *numbers),
-            ]
+            return _vault(state)
         case AccountState():
-            positions = tuple(sorted(map(repr, state.positions)))
-            key = (state.user, state.protocol, state.chain)
-            row = (state.timestamp, state.source, state.account_value, state.maintenance_margin, positions)
-            return [_word("account_states", key, row, state, positions)]
+            return _account(state)
+
+
+def _market(state: MarketState) -> list[tuple[Row, Row, Row]]:
+    numbers = (
+        state.mark_price, state.oracle_price, state.mid_price, state.open_interest, state.funding_rate,
+        state.premium, state.day_volume_usd,
+    )  # fmt: skip
+    key = (state.asset, state.chain)
+    row = (protocol_of(state.asset), state.timestamp, state.source, *numbers)
+    return [_word("market_states", key, row, state, *numbers), _minute(key, row, state, *numbers)]
+
+
+def _vault(state: VaultState) -> list[tuple[Row, Row, Row]]:
+    numbers = (state.account_value, state.total_pnl)
+    key = (state.vault, state.chain)
+    row = (state.timestamp, state.source, *numbers)
+    family = (state.name, state.parent, state.children)
+    rank = (*numbers, state.name, state.parent or "", state.children)
+    return [_word("vault_states", key, (*row, *family), state, *rank), _minute(key, row, state, *numbers)]
+
+
+def _account(state: AccountState) -> list[tuple[Row, Row, Row]]:
+    positions = tuple(sorted(map(repr, state.positions)))
+    key = (state.user, state.protocol, state.chain)
+    row = (state.timestamp, state.source, state.account_value, state.maintenance_margin, positions)
+    return [_word("account_states", key, row, state, positions)]
 
 
 def _minute(key: Row, row: Row, state: MarketState | VaultState, *rank: Any) -> tuple[Row, Row, Row]:

@@ -87,10 +87,9 @@ async def _states(connection: Connection) -> dict[Row, Row]:
     for name, (keys, rest) in _STATES.items():
         for row in await connection.fetch(f"SELECT * FROM {name}"):
             found[name, *(row[key] for key in keys)] = tuple(_plainly(row[each]) for each in rest)
-    for key, row in found.items():
-        if key[0] == "account_states":
-            positions = await connection.fetch(_POSITIONS, *key[1:])
-            found[key] = (*row, tuple(sorted(repr(_position(each)) for each in positions)))
+    for key in [key for key in found if key[0] == "account_states"]:
+        positions = await connection.fetch(_POSITIONS, *key[1:])
+        found[key] = (*found[key], tuple(sorted(repr(_position(each)) for each in positions)))
     return found
 
 

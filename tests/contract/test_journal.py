@@ -40,7 +40,7 @@ from tests.builders import (
     an_exploit,
     an_honest_case,
 )
-from tests.fake_states import newest
+from tests.fake_states import State, newest
 from tests.fakes import MemoryJournal, Stored
 from tests.stored import stored_in
 
@@ -228,7 +228,7 @@ async def test_a_changed_case_is_a_new_version_and_told(kept: Kept) -> None:
 async def test_the_newest_word_on_everything_counts(kept: Kept) -> None:
     """Markets, vaults and accounts are as the newest word has them, and repeating a word changes nothing."""
     later, sooner = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
-    words = (
+    words: tuple[State, ...] = (
         *(a_market_state(timestamp=moment, open_interest=None) for moment in (NOW, later, sooner)),
         a_market_state(asset="xyz:TSLA"),
         *(a_vault_state(timestamp=moment, total_pnl=None) for moment in (later, NOW)),
