@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 MINUTE: Final = timedelta(minutes=1)
@@ -15,6 +15,8 @@ SUBSCRIPTIONS: Final = 1_000
 TRACKED_USERS: Final = 10  # fourteen were accepted once; ten are promised
 MESSAGES_PER_MINUTE: Final = 2_000
 POSTS_IN_FLIGHT: Final = 100
+
+_BEFORE_EVERYTHING: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class SlidingWindow:
@@ -28,6 +30,7 @@ class SlidingWindow:
         self.period = period
         self._taken: deque[tuple[datetime, int]] = deque()
         self._sum = 0
+        self._now = _BEFORE_EVERYTHING
 
     def room(self, now: datetime) -> int:
         """How much may be taken at once."""
@@ -39,17 +42,15 @@ class SlidingWindow:
         if not 0 < amount <= self.room(now):
             raise ValueError(f"{amount} asked, {self.limit - self._sum} of {self.limit} left")
         self._sum += amount
-        at = self._not_before_newest(now)
-        if self._taken and self._taken[-1][0] == at:
+        if self._taken and self._taken[-1][0] == self._now:
             amount += self._taken.pop()[1]
-        self._taken.append((at, amount))
+        self._taken.append((self._now, amount))
 
     def ready_at(self, now: datetime, amount: int = 1) -> datetime:
         """When that much will have room, if nothing else is taken: ``now`` where it has already."""
         if amount > self.limit:
             raise ValueError(f"{amount} is more than the limit of {self.limit}")
-        missing = amount - self.room(now)
-        ready = now
+        missing, ready = amount - self.room(now), now
         for at, taken in self._taken:
             if missing <= 0:
                 break
@@ -58,8 +59,6 @@ class SlidingWindow:
         return ready
 
     def _forget(self, now: datetime) -> None:
-        while self._taken and now - self._taken[0][0] >= self.period:
+        self._now = max(self._now, now)
+        while self._taken and self._now - self._taken[0][0] >= self.period:
             self._sum -= self._taken.popleft()[1]
-
-    def _not_before_newest(self, now: datetime) -> datetime:
-        return max(now, self._taken[-1][0]) if self._taken else now
