@@ -27,6 +27,7 @@ class Kind(enum.StrEnum):
     """What a file of a recording holds."""
 
     NODE_FILLS = "node_fills_by_block"  # a node's lines: every fill of every block
+    NODE_LINES = "node_lines"  # lines of a node's other streams
     MINUTES = "minutes"  # t_ms, mark_price, oracle_price, open_interest_usd, depth_usd of one asset
     LIQUIDATION_MINUTES = "liquidation_minutes"  # t_ms, liquidated_usd, backstop_usd of one asset
     FRAMES = "frames"  # what `kamiyo record` wrote: payloads as they came, with when and from which stream
@@ -130,9 +131,8 @@ def _bare(path: Path) -> Recording:
     if not found:
         raise InvalidQuery(f"there is no recording in {path}")
     files = tuple(RecordedFile(path=str(each.relative_to(folder)), kind=_kind_of(each)) for each in found)
-    name = "".join(each if each.isalnum() else "-" for each in path.resolve().name.lower()).strip("-")
     origin = Origin(
-        name=name[:64] or "recording",
+        name=name_of(path),
         title=path.name or str(path),
         mode="replay",
         chain="hyperliquid",
@@ -140,6 +140,12 @@ def _bare(path: Path) -> Recording:
         files=files,
     )
     return Recording(folder, origin)
+
+
+def name_of(path: Path) -> str:
+    """A recording's name for what has none but a path."""
+    kept = "".join(each if each.isascii() and each.isalnum() else "-" for each in path.resolve().name.lower())
+    return kept.strip("-")[:64] or "recording"
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

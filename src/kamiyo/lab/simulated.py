@@ -7,6 +7,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from io import BufferedReader, BytesIO
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +33,7 @@ from kamiyo.lab.simulated_rows import (
 )
 
 FILE = "node_fills_by_block.jsonl.zst"
+_BUFFER = 1 << 20
 BLOCK = timedelta(milliseconds=100)
 _FIRST_BLOCK = 1_000_000
 _LATENCY = timedelta(milliseconds=340)
@@ -91,14 +94,22 @@ class Victim:
     whole_until: int = 0  # while below this time all of the position is sent to the book
 
 
-def write_cascade(folder: Path, *, seed: int, starts_at: datetime) -> Path:
-    """Write the recording's one file into a folder."""
-    file = folder / FILE
+@lru_cache(maxsize=1)
+def packed_cascade(seed: int, starts_at: datetime) -> bytes:
+    """The recording's one file; making it takes a few seconds, so the last one is kept."""
+    packed = BytesIO()
     encode = msgspec.json.Encoder().encode
-    with file.open("wb") as packed, zstandard.ZstdCompressor(level=1).stream_writer(packed) as lines:
+    with zstandard.ZstdCompressor(level=1).stream_writer(packed, closefd=False) as lines:
         for block in Cascade(seed, starts_at).blocks():
             lines.write(encode(block) + b"\n")
-    return file
+    return packed.getvalue()
+
+
+def cascade_lines(seed: int, starts_at: datetime) -> Iterator[bytes]:
+    """The lines of that file, as often as they are asked for."""
+    with zstandard.ZstdDecompressor().stream_reader(packed_cascade(seed, starts_at)) as unpacked:
+        for line in BufferedReader(unpacked, _BUFFER):
+            yield line.rstrip(b"\n")
 
 
 @contextmanager
@@ -109,7 +120,7 @@ def complete(recording: Recording) -> Generator[Recording]:
         yield recording
         return
     with TemporaryDirectory(prefix="kamiyo-") as folder:
-        write_cascade(Path(folder), seed=origin.seed, starts_at=origin.starts_at)
+        (Path(folder) / FILE).write_bytes(packed_cascade(origin.seed, origin.starts_at))
         file = RecordedFile(path=FILE, kind=Kind.NODE_FILLS)
         yield Recording(Path(folder), msgspec.structs.replace(origin, files=(file,)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -27,9 +27,12 @@ def check_sources(settings: Settings) -> None:
     _tables(settings)
 
 
-def build_aggregators(settings: Settings, tools: Toolbox) -> list[BaseAggregator]:
-    """Every aggregator with its own settings; InvalidSettings as in ``check_sources``."""
-    return [spec.build(table, tools) for spec, table in _tables(settings)]
+def build_aggregators(
+    settings: Settings, tools: Toolbox, *, only: Collection[str] | None = None
+) -> list[BaseAggregator]:
+    """Every aggregator, or only those, with its own settings; InvalidSettings as in ``check_sources``."""
+    tables = _tables(settings)
+    return [spec.build(table, tools) for spec, table in tables if only is None or spec.name in only]
 
 
 def _tables(settings: Settings) -> list[tuple[AggregatorSpec[Any], AggregatorSettings]]:

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 
-import msgspec
 import pytest
 
 from kamiyo.core.events import LiquidationMethod, Side
@@ -16,7 +14,7 @@ from kamiyo.hyperliquid.fills import FillClass, classify, liquidated_fill
 from kamiyo.hyperliquid.wire import WireFill, decode_fill_block
 from kamiyo.kit.recordings import read_lines
 from kamiyo.lab.recording import find_recording
-from kamiyo.lab.simulated import LIQUIDATOR, WATCHED, Cascade, complete, write_cascade
+from kamiyo.lab.simulated import LIQUIDATOR, WATCHED, cascade_lines, complete, packed_cascade
 from kamiyo.lab.simulated_rows import ZERO_HASH
 
 STARTS_AT = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -27,8 +25,7 @@ _VICTIMS = {FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DE
 @cache
 def blocks() -> list[list[tuple[str, WireFill]]]:
     """Every block as we read a node's, from its bytes."""
-    encode = msgspec.json.encode
-    return [decode_fill_block(encode(block)).events for block in Cascade(SEED, STARTS_AT).blocks()]
+    return [decode_fill_block(line).events for line in cascade_lines(SEED, STARTS_AT)]
 
 
 def rows() -> Iterator[tuple[str, WireFill]]:
@@ -41,16 +38,13 @@ def trades() -> Iterator[tuple[tuple[str, WireFill], tuple[str, WireFill]]]:
     return zip(both, both, strict=True)
 
 
-def test_one_seed_makes_one_story(tmp_path: Path) -> None:
-    """The file's lines are the same each time, and others from another seed."""
-    lines: list[list[bytes]] = []
-    for number, seed in enumerate((SEED, SEED, SEED + 1)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        file = write_cascade(folder, seed=seed, starts_at=STARTS_AT)
-        lines.append([line for _offset, line in read_lines(file)])
-    assert lines[0] == lines[1] != lines[2]
-    assert len(lines[0]) == 6_000
+def test_one_seed_makes_one_story() -> None:
+    """The packed lines are the same each time, and others from another seed."""
+    first = packed_cascade(SEED, STARTS_AT)
+    packed_cascade.cache_clear()
+    assert packed_cascade(SEED, STARTS_AT) == first != packed_cascade(SEED + 1, STARTS_AT)
+    assert len(first) < 2_000_000
+    assert sum(1 for _line in cascade_lines(SEED, STARTS_AT)) == 6_000
 
 
 def test_the_pace_is_a_busy_venues() -> None:
