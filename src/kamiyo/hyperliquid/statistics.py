@@ -100,7 +100,7 @@ class _Document(Generic[T]):
             raise MalformedPayload(f"a document of {len(content)} bytes", rule="document_too_large")
         try:
             rows = self.whole.decode(content)[self.key]
-        except (msgspec.ValidationError, KeyError):
+        except (msgspec.ValidationError, UnicodeDecodeError, KeyError):
             return self._read_each(content)
         except UNREADABLE as error:
             raise MalformedPayload(f"not readable: {error!s:.200}") from error
