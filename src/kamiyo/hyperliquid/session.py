@@ -184,7 +184,7 @@ class Session:
         swallow = self._swallowing.get(decoded.channel)
         if swallow is None:
             return decoded
-        swallow(decoded.data, now)
+        swallow(decoded, now)
         return None
 
     def dead(self, now: datetime) -> str | None:
@@ -202,8 +202,8 @@ class Session:
         fresh = now - self._unanswered[each] <= RIGHT_AFTER
         return fresh and each.coin is not None and each not in self._proven
 
-    def _acknowledge(self, data: msgspec.Raw, now: datetime) -> None:
-        request = decode_request(data)
+    def _acknowledge(self, frame: Frame, now: datetime) -> None:
+        request = decode_request(frame.data)
         each = self._asked(request.subscription) if request.method == "subscribe" else None
         if each is not None:
             self._settle(each, now)
@@ -213,9 +213,9 @@ class Session:
         self.acknowledged[each] = now
         self._proven.add(each)
 
-    def _complain(self, data: msgspec.Raw, now: datetime) -> None:
+    def _complain(self, frame: Frame, now: datetime) -> None:
         """Keep what the venue says is wrong, and book it to the feed it means where that can be told."""
-        text = _decode_text(data)
+        text = _decode_text(frame.data)
         self.complaints.append(text)
         each = self._meant(text)
         if each is None:
@@ -277,7 +277,7 @@ class Reconnecting:
         self._not_before = now + self._back_off
 
 
-def _ignore(_data: msgspec.Raw, _now: datetime) -> None:
+def _ignore(_frame: Frame, _now: datetime) -> None:
     """It was heard, and that is all it is for."""
 
 
