@@ -19,25 +19,14 @@ _MOST_ROWS = 2_000  # where the documentation says less, it may mean distinct bl
 _REFUSALS = (400, 405, 415, 422)
 
 
-def _tag(name: str) -> str:
-    return name[0].lower() + name[1:]
-
-
-def _wire_name(name: str) -> str:
-    if name == "asset":
-        return "coin"
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
-
-
 class _Question(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
     tag_field="type",
-    tag=_tag,
+    tag=lambda name: name[0].lower() + name[1:],
     omit_defaults=True,
-    rename=_wire_name,
+    rename="camel",
 ):
     """``weight`` is the price without rows; each ``rows_per_weight`` rows, or part of them, cost one more."""
 
@@ -100,15 +89,15 @@ class AllMids(_Question, frozen=True):
 
 class L2Book(_Question, frozen=True):
     weight: ClassVar[int] = 2
-    asset: str
+    asset: str = msgspec.field(name="coin")
     n_sig_figs: int | None = None
     mantissa: int | None = None
 
 
-class CandleWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_wire_name):
+class CandleWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """Which candles: times in milliseconds, both included."""
 
-    asset: str
+    asset: str = msgspec.field(name="coin")
     interval: str
     start_time: int
     end_time: int | None = None
@@ -123,7 +112,7 @@ class CandleSnapshot(_Question, frozen=True):
 class FundingHistory(_Question, frozen=True):
     rows_per_weight: ClassVar[int] = 20
     most_rows: ClassVar[int] = 500
-    asset: str
+    asset: str = msgspec.field(name="coin")
     start_time: int
     end_time: int | None = None
 
@@ -135,7 +124,7 @@ class PredictedFundings(_Question, frozen=True):
 class RecentTrades(_Question, frozen=True):
     rows_per_weight: ClassVar[int] = 20
     most_rows: ClassVar[int] = _MOST_ROWS
-    asset: str
+    asset: str = msgspec.field(name="coin")
 
 
 class ExchangeStatus(_Question, frozen=True):
