@@ -96,6 +96,7 @@ async def _measure(port: int, node: Path, rate: int, blocks: int, trades: int) -
     lines = _lines(begin, blocks, trades, seed=rate)
     written, told = dict[str, float](), dict[str, float]()
     async with websockets.connect(f"ws://127.0.0.1:{port}/stream", max_size=None) as subscriber:
+        await subscriber.recv()  # hello
         await subscriber.send('{"method":"subscribe","subscription":{"type":"liquidations"}}')
         await subscriber.recv()
         async with asyncio.TaskGroup() as tasks:

@@ -26,7 +26,8 @@ def build_app(
     state: ApiState, *, stream_routes: Sequence[BaseRoute] = (), names: Collection[str] = ()
 ) -> ASGIApp:
     """Everything served over HTTP; ``names`` are those it answers under beside this machine's own."""
-    return Boundary(ByteCache(build_api(state, stream_routes=stream_routes), state), names=names)
+    app = ByteCache(build_api(state, stream_routes=stream_routes), state)
+    return Boundary(app, names=names, mode=state.showing.mode)
 
 
 def build_api(state: ApiState, *, stream_routes: Sequence[BaseRoute] = ()) -> FastAPI:

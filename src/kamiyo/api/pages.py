@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -15,8 +16,9 @@ from typing import TypeVar
 import msgspec
 
 from kamiyo.api.problems import FieldError, Refused
+from kamiyo.core.modes import Showing
 from kamiyo.core.time import EPOCH
-from kamiyo.storage.read_rows import Place
+from kamiyo.storage.read_rows import Place, Rank
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -62,6 +64,8 @@ class ListMeta(msgspec.Struct, frozen=True, kw_only=True):
     """What stands beside the rows of a list."""
 
     count: int
+    mode: str
+    recording: str | None
     as_of: str
     stale: bool
     coverage: Coverage
@@ -73,10 +77,20 @@ class ListMeta(msgspec.Struct, frozen=True, kw_only=True):
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """What stands beside data that is no list."""
 
+    mode: str
+    recording: str | None
     as_of: str
     stale: bool
     coverage: Coverage
     warnings: Sequence[str]
+
+
+class PageOf(msgspec.Struct, frozen=True):
+    """Which list a page is of, in which order, and how many rows it may have."""
+
+    dataset: str
+    order: Order
+    limit: int
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -86,53 +100,102 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     key: str
 
 
+class _RankCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    dataset: str
+    order: Order
+    number: str
+    keys: list[str]
+
+
 _decode = msgspec.json.Decoder(_Cursor).decode
+_decode_rank = msgspec.json.Decoder(_RankCursor).decode
+_RANK_NUMBER = re.compile(r"-?([0-9]{1,50}(\.[0-9]{1,50})?|Infinity)", re.ASCII)
 
 
-def encode_page(
-    rows: Sequence[tuple[Place, object]], limit: int, dataset: str, order: Order, known: Freshness
-) -> bytes:
-    """A page of at most ``limit`` rows; one row more than that says that there are more."""
-    shown = rows[:limit]
-    has_more = len(rows) > limit
+def build_page(
+    rows: Sequence[tuple[Place | Rank, R]], page: PageOf, known: Freshness, showing: Showing
+) -> tuple[list[R], ListMeta]:
+    """A page of the rows; one row more than it may have says that there are more."""
+    shown = rows[: page.limit]
+    has_more = len(rows) > page.limit
     meta = ListMeta(
         count=len(shown),
+        mode=showing.mode,
+        recording=showing.recording,
         as_of=known.as_of,
         stale=known.stale,
         coverage=known.coverage,
-        next_cursor=write_cursor(shown[-1][0], dataset, order) if has_more else None,
+        next_cursor=write_cursor(shown[-1][0], page.dataset, page.order) if has_more else None,
         has_more=has_more,
         warnings=known.warnings,
     )
-    return msgspec.json.encode({"data": [row for _place, row in shown], "meta": meta})
+    return [row for _place, row in shown], meta
 
 
-def encode_data(data: object, known: Freshness) -> bytes:
-    """Data that is no list, with the same words on freshness and coverage."""
-    meta = Meta(as_of=known.as_of, stale=known.stale, coverage=known.coverage, warnings=known.warnings)
+def encode_page(
+    rows: Sequence[tuple[Place | Rank, object]], page: PageOf, known: Freshness, showing: Showing
+) -> bytes:
+    """The same as bytes."""
+    data, meta = build_page(rows, page, known, showing)
     return msgspec.json.encode({"data": data, "meta": meta})
 
 
-def write_cursor(place: Place, dataset: str, order: Order) -> str:
+def encode_data(data: object, known: Freshness, showing: Showing) -> bytes:
+    """Data that is no list, with the same words on mode, freshness and coverage."""
+    meta = Meta(
+        mode=showing.mode,
+        recording=showing.recording,
+        as_of=known.as_of,
+        stale=known.stale,
+        coverage=known.coverage,
+        warnings=known.warnings,
+    )
+    return msgspec.json.encode({"data": data, "meta": meta})
+
+
+def write_cursor(place: Place | Rank, dataset: str, order: Order) -> str:
     """A place in a list as text that means nothing to its reader."""
+    if isinstance(place, Rank):
+        return _pack(_RankCursor(dataset, order, place.number, list(place.keys)))
     micros = (place.timestamp - EPOCH) // _MICROSECOND
-    content = msgspec.json.encode(_Cursor(dataset, order, micros, place.key))
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    return _pack(_Cursor(dataset, order, micros, place.key))
 
 
 def read_cursor(text: str, dataset: str, order: Order) -> Place:
     """The place a cursor stands for; a problem if it was not given out for this list in this order."""
     try:
-        content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        cursor = _decode(content)
+        cursor = _decode(_unpack(text))
         place = Place(EPOCH + cursor.micros * _MICROSECOND, cursor.key)
     except (ValueError, binascii.Error, msgspec.DecodeError, OverflowError) as error:
         raise _bad_cursor("it was not given out here") from error
-    if cursor.dataset != dataset or "\0" in cursor.key:
+    _check(cursor, "\0" in cursor.key, dataset, order)
+    return place
+
+
+def read_rank(text: str, dataset: str, order: Order, *, keys: int) -> Rank:
+    """The same for a list in the order of a number, where ``keys`` texts tell rows of one number apart."""
+    try:
+        cursor = _decode_rank(_unpack(text))
+    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        raise _bad_cursor("it was not given out here") from error
+    foreign = len(cursor.keys) != keys or _RANK_NUMBER.fullmatch(cursor.number) is None
+    _check(cursor, foreign or "\0" in "".join(cursor.keys), dataset, order)
+    return Rank(cursor.number, tuple(cursor.keys))
+
+
+def _pack(cursor: _Cursor | _RankCursor) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
+
+
+def _unpack(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def _check(cursor: _Cursor | _RankCursor, foreign: bool, dataset: str, order: Order) -> None:  # noqa: FBT001
+    if foreign or cursor.dataset != dataset:
         raise _bad_cursor("it belongs to another list")
     if cursor.order != order:
         raise _bad_cursor(f"it belongs to order={cursor.order}")
-    return place
 
 
 def _bad_cursor(reason: str) -> Refused:

@@ -66,6 +66,8 @@ class CoverageShape(Shape):
 
 
 class MetaShape(Shape):
+    mode: Mode
+    recording: str | None = Field(description="What is played where the mode is not LIVE")
     as_of: Instant
     stale: bool = Field(description="No stream of this dataset is live")
     coverage: CoverageShape

@@ -24,6 +24,7 @@ SOURCE_LAG = Gauge(
 
 # --- what the database knows, read when it is scraped -----------------------------------------------------
 
+MODE = Gauge("kamiyo_mode", "1 for the mode of what this server shows: LIVE, REPLAY or SIMULATED.", ["mode"])
 HOUSEKEEPING_DONE = Gauge("kamiyo_housekeeping_done_timestamp_seconds", "When housekeeping last finished.")
 DATABASE_UP = Gauge("kamiyo_database_up", "1 if the database answered this scrape, else 0.")
 SOURCE_UP = Gauge(

@@ -8,7 +8,7 @@ import ipaddress
 import signal
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -53,9 +53,24 @@ class Role(enum.StrEnum):
     WORK = "work"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a process plays, and in which time: the present, unless it plays a recording.
+
+    ``clock`` is the time of what is shown. ``sources`` are the only ones read where not all are;
+    ``database_url`` stands in for the engines' and ``cache_space`` keeps this process's answers apart.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    showing: Showing = LIVE
+    sources: Collection[str] | None = None
+    database_url: str | None = None
+    cache_space: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """What the roles of one process share."""
+    """What the roles of one process share. ``clock`` is the machine's, the stage's that of what is shown."""
 
     settings: Settings
     database_url: str
@@ -63,7 +78,7 @@ class Running:
     pool: Pool
     clock: Clock
     catalogues_loaded: asyncio.Event
-    showing: Showing
+    stage: Stage
 
 
 def check_host(host: str) -> None:
@@ -80,25 +95,40 @@ def check_host(host: str) -> None:
 
 
 async def run(
-    settings: Settings, engines: RunningEngines, roles: Collection[Role], *, showing: Showing = LIVE
+    settings: Settings,
+    engines: RunningEngines,
+    roles: Collection[Role],
+    *,
+    stage: Stage | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> None:
-    """Run these roles until the process is told to stop. ``showing``: what everything shown is marked as."""
+    """Run these roles until the process is told to stop, by a signal or by ``stopping``."""
     check_host(settings.host)
     install_context()
-    if not showing.live:
-        structlog.contextvars.bind_contextvars(mode=showing.mode.value, recording=showing.recording)
-    clock, urls = SystemClock(), engines.engines
-    await _prepare_database(urls.database_url, clock)
-    async with AsyncExitStack() as resources:
-        pool = await resources.enter_async_context(
-            open_pool(urls.database_url, size=settings.database_pool_size)
+    stage = stage or Stage()
+    if not stage.showing.live:
+        structlog.contextvars.bind_contextvars(
+            mode=stage.showing.mode.value, recording=stage.showing.recording
         )
+    clock, urls = SystemClock(), engines.engines
+    database_url = stage.database_url or urls.database_url
+    await _prepare_database(database_url, clock)
+    async with AsyncExitStack() as resources:
+        pool = await resources.enter_async_context(open_pool(database_url, size=settings.database_pool_size))
         await keep_house_once(pool, clock)  # nothing can be stored, nor told, without today's partitions
         loaded = asyncio.Event()
         if Role.INGEST not in roles:
             loaded.set()  # another process loads them: nothing to wait for
-        running = Running(settings, urls.database_url, urls.redis_url, pool, clock, loaded, showing)
-        stopping = _stop_signal()
+        running = Running(
+            settings=settings,
+            database_url=database_url,
+            redis_url=urls.redis_url,
+            pool=pool,
+            clock=clock,
+            catalogues_loaded=loaded,
+            stage=stage,
+        )
+        stopping = stopping or stop_signal()
         async with asyncio.TaskGroup() as tasks:
             started = [tasks.create_task(_ROLES[role](running, stopping), name=role) for role in roles]
             started.append(tasks.create_task(_look_after(engines, clock), name="engines"))
@@ -128,10 +158,11 @@ async def _prepare_database(database_url: str, clock: Clock) -> None:
 
 async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
     async with open_session() as session:
-        aggregators = build_aggregators(running.settings, Toolbox(clock=running.clock, session=session))
+        tools = Toolbox(clock=running.stage.clock, session=session)
+        aggregators = build_aggregators(running.settings, tools, only=running.stage.sources)
         journal = PostgresJournal(running.pool, running.clock)
         leases = PostgresLeases(running.database_url, running.clock)
-        orchestrator = Orchestrator(aggregators, journal, leases, running.clock)
+        orchestrator = Orchestrator(aggregators, journal, leases, running.stage.clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(orchestrator.run(), name="orchestrator")
             await orchestrator.catalogues_loaded.wait()
@@ -139,17 +170,18 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
 
 
 async def _serve(running: Running, stopping: asyncio.Event) -> None:
-    async with open_cache(running.redis_url, clock=running.clock) as cache:
-        hub = Hub(running.database_url, running.pool, running.clock)
+    stage = running.stage
+    async with open_cache(running.redis_url, clock=stage.clock, space=stage.cache_space) as cache:
+        hub = Hub(running.database_url, running.pool, running.clock, shown_clock=stage.clock)
         state = ApiState(
             pool=running.pool,
             cache=cache,
-            clock=running.clock,
+            clock=stage.clock,
             version=__version__,
-            started_at=running.clock.now(),
-            showing=running.showing,
+            started_at=stage.clock.now(),
+            showing=stage.showing,
         )
-        app = build_app(state, stream_routes=[stream_route(hub)])
+        app = build_app(state, stream_routes=[stream_route(hub, showing=stage.showing)])
         async with asyncio.TaskGroup() as tasks:
             helpers = [
                 tasks.create_task(_supervised("hub", hub.run, running.clock)),
@@ -208,7 +240,7 @@ _ROLES: dict[Role, Callable[[Running, asyncio.Event], Coroutine[None, None, None
 }
 
 
-def _stop_signal() -> asyncio.Event:
+def stop_signal() -> asyncio.Event:
     """Set by the first SIGINT or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

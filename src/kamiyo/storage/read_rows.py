@@ -25,6 +25,16 @@ class Place(msgspec.Struct, frozen=True):
     key: str
 
 
+class Rank(msgspec.Struct, frozen=True):
+    """Where a page of a list in the order of a number ended: that number's digits, and what told rows apart.
+
+    What is not known stands at the end of such a list: its number is infinite.
+    """
+
+    number: str
+    keys: tuple[str, ...]
+
+
 class LiquidationMetadataText(msgspec.Struct, frozen=True, gc=False):
     """``LiquidationMetadata``, as text."""
 

@@ -150,7 +150,10 @@ async def calling(url: str, *, receive_buffer: int | None = None, **options: Any
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         line.connect((address[0], int(address[2])))
     async with connect(url, compression=None, max_size=None, **options) as connection:
-        yield Caller(connection)
+        caller = Caller(connection)
+        hello = await caller.receive()
+        assert hello == {"channel": "hello", "mode": "LIVE", "recording": None}
+        yield caller
 
 
 def message(number: int, *, padding: int = 0, **facts: object) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ipaddress import ip_address
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kamiyo.api.problems import problem_response
+from kamiyo.core.modes import LIVE, Mode
 from kamiyo.kit import metrics
 
 LOOPBACK_NAMES = ("localhost",)
@@ -33,14 +34,15 @@ _SECURITY = (
 
 
 class Boundary:
-    """An ASGI application around another: request ids, security headers, limits, metrics, the last handler.
+    """An ASGI application around another: request ids, headers, limits, metrics, the last handler.
 
     Only this machine's names, and the names given, are answered: a page elsewhere whose name was pointed at
     this machine must not read what is shown here.
     """
 
-    def __init__(self, app: ASGIApp, *, names: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, names: Collection[str], mode: Mode = LIVE.mode) -> None:
         self._app = app
+        self._headers = ((b"x-kamiyo-mode", mode.encode()), *_SECURITY)
         self._names = frozenset(names)
         self._log = structlog.get_logger()
 
@@ -55,7 +57,7 @@ class Boundary:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._headers)
         inner = answer.scope
         try:
             if (refusal := self._refusal(inner)) is None:
@@ -94,7 +96,8 @@ class Boundary:
 class _Answer:
     """One request's answer on its way out."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._own_headers = headers
         self._started = asyncio.get_running_loop().time()
         self._send = send
         self._method = scope["method"] if scope["method"] in _METHODS else "OTHER"
@@ -109,7 +112,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = (b"x-request-id", self.request_id.encode())
-            message = {**message, "headers": [*message.get("headers", ()), own, *_SECURITY]}
+            message = {**message, "headers": [*message.get("headers", ()), own, *self._own_headers]}
         elif self._head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)

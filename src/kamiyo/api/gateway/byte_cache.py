@@ -18,12 +18,14 @@ class ByteCache:
         self._app = app
         self._cache: ResponseCache = state.cache
         self._clock = state.clock
+        # Servers may share a Redis: a replay's answer must never be given as what happens now.
+        self._mark = "" if state.showing.live else f"{state.showing.mode} {state.showing.recording} "
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not _is_cached(scope["path"]):
             await self._app(scope, receive, send)
             return
-        key = cache_key(scope)
+        key = self._mark + cache_key(scope)
         response = self._cache.kept(key)
         if response is None:
             response = await self._cache.get(key, lambda: self._produce(scope, receive))

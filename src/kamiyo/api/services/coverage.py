@@ -59,6 +59,5 @@ async def show_coverage(state: ApiState) -> bytes:
         needs=_NEEDS,
     )
     open_gaps = [GapCount(name, count) for name, count in counts.items()]
-    return encode_data(
-        Completeness(dataset=LIQUIDATIONS, hourly=hourly, open_gaps=open_gaps, gaps=gaps), known
-    )
+    completeness = Completeness(dataset=LIQUIDATIONS, hourly=hourly, open_gaps=open_gaps, gaps=gaps)
+    return encode_data(completeness, known, state.showing)

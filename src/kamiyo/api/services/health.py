@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from kamiyo.api.pages import Order, PageOf, encode_page
 from kamiyo.api.services.sources import (
     SOURCES,
     SourceRow,
@@ -24,7 +25,7 @@ from kamiyo.core.time import rfc3339
 from kamiyo.kit import metrics
 from kamiyo.storage.migrate import is_current
 from kamiyo.storage.read_coverage import count_open_gaps
-from kamiyo.storage.read_rows import reading
+from kamiyo.storage.read_rows import Place, reading
 from kamiyo.storage.sources import list_sources
 
 _WELL = {SourceHealth.LIVE, SourceHealth.LOADED, SourceHealth.INACTIVE}
@@ -100,13 +101,14 @@ async def list_source_rows(state: ApiState) -> bytes:
         sources = await list_sources(connection)
         gaps = await count_open_gaps(connection)
     known = build_freshness(sources, gaps, SOURCES, now)
-    rows = [source_row(each, now) for each in sources]
-    meta = msgspec.structs.asdict(known) | {"count": len(rows), "next_cursor": None, "has_more": False}
-    return msgspec.json.encode({"data": rows, "meta": meta})
+    rows = [(Place(now, each.name), source_row(each, now)) for each in sources]
+    return encode_page(rows, PageOf(SOURCES, Order.ASCENDING, len(rows)), known, state.showing)
 
 
 async def measure_sources(state: ApiState) -> None:
-    """Set the metrics that only the database knows; what is not known is absent."""
+    """Set the mode, and the metrics that only the database knows; what is not known is absent."""
+    metrics.MODE.clear()
+    metrics.MODE.labels(state.showing.mode).set(1)
     try:
         async with reading(state.pool) as connection:
             sources = await list_sources(connection)

@@ -34,4 +34,4 @@ async def show_liquidation(state: ApiState, identity: str) -> bytes:
             raise Refused(404, "not_found", "no liquidation with this id is stored")
         fills = await read_fills(connection, found)
         known = await read_freshness(connection, LIQUIDATIONS, now)
-    return encode_data(msgspec.structs.asdict(found) | {"fills": fills}, known)
+    return encode_data(msgspec.structs.asdict(found) | {"fills": fills}, known, state.showing)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from kamiyo.api.dependencies import ListQuery
-from kamiyo.api.pages import Order, encode_page, read_cursor
+from kamiyo.api.pages import Order, PageOf, encode_page, read_cursor
 from kamiyo.api.services.sources import read_freshness
 from kamiyo.api.state import ApiState
 from kamiyo.storage.pool import Connection
@@ -37,4 +37,4 @@ async def list_page(
         descending = query.order is Order.DESCENDING
         rows = await read(connection, wanted, past=past, limit=query.limit + 1, descending=descending)
         known = await read_freshness(connection, dataset, now)
-    return encode_page(rows, query.limit, dataset, query.order, known)
+    return encode_page(rows, PageOf(dataset, query.order, query.limit), known, state.showing)

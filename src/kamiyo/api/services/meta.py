@@ -78,7 +78,7 @@ async def show_meta(state: ApiState) -> bytes:
             categories=await read_categories(connection),
         )
         known = await read_freshness(connection, LIQUIDATIONS, now)
-    return encode_data(about, known)
+    return encode_data(about, known, state.showing)
 
 
 def _dataset(extent: Extent) -> Dataset:

@@ -130,7 +130,8 @@ async def show_stats(state: ApiState, query: StatsQuery) -> bytes:
         )
     known = build_freshness(sources, gaps, LIQUIDATIONS, now)
     unknown = [f"nothing was heard of {each.name}" for each in windows if each.liquidations is None]
-    return encode_data(stats, msgspec.structs.replace(known, warnings=[*known.warnings, *unknown]))
+    known = msgspec.structs.replace(known, warnings=[*known.warnings, *unknown])
+    return encode_data(stats, known, state.showing)
 
 
 def asked_window(query: StatsQuery, now: datetime) -> list[Asked]:

@@ -13,6 +13,7 @@ from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.ids import parse_address, parse_asset
 from kamiyo.core.margin import Direction
+from kamiyo.core.modes import Showing
 from kamiyo.core.money import parse_decimal, plain
 from kamiyo.core.time import rfc3339
 
@@ -103,6 +104,11 @@ def parse_request(text: str) -> Request:
     if isinstance(request, Ping):
         return request
     return msgspec.structs.replace(request, subscription=_canonical(request.subscription))
+
+
+def hello_text(showing: Showing) -> str:
+    """What every caller hears first: whether what it will be told happens now."""
+    return _text({"channel": "hello", "mode": showing.mode, "recording": showing.recording})
 
 
 def subscription_text(wanted: Wanted) -> str:

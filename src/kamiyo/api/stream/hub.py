@@ -46,9 +46,16 @@ class Hub:
     """
 
     def __init__(
-        self, database_url: str, pool: Pool, clock: Clock, limits: StreamLimits | None = None
+        self,
+        database_url: str,
+        pool: Pool,
+        clock: Clock,
+        limits: StreamLimits | None = None,
+        *,
+        shown_clock: Clock | None = None,
     ) -> None:
         self.clock = clock
+        self._shown_clock = shown_clock or clock  # of what is told: not now where it is replayed
         self.limits = StreamLimits() if limits is None else limits
         self.as_of: datetime | None = None
         self.newest: StreamCursor | None = None
@@ -161,7 +168,7 @@ class Hub:
         return self._window.bytes_after(min(position, self._window.newest))
 
     async def _read_new(self, connection: Connection) -> None:
-        asked_at = self.clock.now()
+        asked_at = self._shown_clock.now()
         state = await outbox.read_state(connection)
         if state is None:
             return

@@ -5,16 +5,19 @@ from __future__ import annotations
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from kamiyo.api.stream.grammar import Refused, error_text
+from kamiyo.api.stream.grammar import Refused, error_text, hello_text
 from kamiyo.api.stream.hub import RESTARTED, Hub
 from kamiyo.api.stream.session import TOO_MANY_CONNECTIONS, Session
+from kamiyo.core.modes import LIVE, Showing
 
 
-def stream_route(hub: Hub, path: str = "/stream") -> WebSocketRoute:
+def stream_route(hub: Hub, path: str = "/stream", *, showing: Showing = LIVE) -> WebSocketRoute:
     """The route, for the application to mount; the hub must run beside it."""
+    hello = hello_text(showing)
 
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
+        await socket.send_text(hello)
         if hub.has_room:
             await Session(hub, socket).run()
         else:
