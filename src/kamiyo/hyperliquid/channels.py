@@ -91,7 +91,8 @@ class WireTrade(
     users: tuple[str, str]
 
 
-class _TradesFrame(msgspec.Struct, frozen=True, gc=False, tag_field="channel", tag="trades"):
+class _TradesFrame(msgspec.Struct, frozen=True, gc=False):
+    channel: Literal["trades"]
     data: list[WireTrade]
 
 
@@ -193,12 +194,13 @@ def decode_candle(data: Data) -> list[WireCandle]:
 
 
 def _inflated(data: Data) -> bytes:
+    inflating = zlib.decompressobj(_RAW_DEFLATE)
     try:
-        inflating = zlib.decompressobj(_RAW_DEFLATE)
-        content = inflating.decompress(base64.b64decode(_packed.decode(data), validate=True), MOST_INFLATED)
+        stream = base64.b64decode(_packed.decode(data), validate=True)
+        content = inflating.decompress(stream, MOST_INFLATED + 1)
     except (*UNREADABLE, zlib.error) as error:
         raise MalformedPayload(f"not packed as documented: {error!s:.200}") from error
-    if inflating.unconsumed_tail:
+    if len(content) > MOST_INFLATED:
         raise MalformedPayload(f"more than {MOST_INFLATED} bytes", rule="inflates_too_large")
     if not inflating.eof or inflating.unused_data:
         raise MalformedPayload("packed data that ends early or late")
