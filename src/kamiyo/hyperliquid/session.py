@@ -80,7 +80,7 @@ class Session:
     """The protocol of one connection that just opened.
 
     ``messages`` is shared by all connections of an address, ``proven`` by all that ever were: what the
-    venue acknowledged once is never suspect. ``suspects`` are those of the connection before.
+    venue acknowledged once is not suspect. ``suspects`` are those of the connection before.
     """
 
     def __init__(
@@ -195,12 +195,14 @@ class Session:
     def ended(self, now: datetime, reason: str) -> Ended:
         """How it ended, as ``reason`` tells, and which feeds may have closed it."""
         blameless = _CLEAN in reason or self.dead(now) is not None
-        suspects = [] if blameless else [each for each in self._unanswered if self._is_suspect(each, now)]
+        fresh = [] if blameless else [each for each in self._unanswered if self._may_close(each, now)]
+        suspects = [each for each in fresh if each not in self._proven]
+        if not suspects:  # one of them may be known no more: dying of them once again is no accident
+            self._proven.difference_update(fresh)
         return Ended(reason=reason, last_heard_at=self.heard_at, suspects=tuple(reversed(suspects)))
 
-    def _is_suspect(self, each: Subscription, now: datetime) -> bool:
-        fresh = now - self._unanswered[each] <= RIGHT_AFTER
-        return fresh and each.coin is not None and each not in self._proven
+    def _may_close(self, each: Subscription, now: datetime) -> bool:
+        return each.coin is not None and now - self._unanswered[each] <= RIGHT_AFTER
 
     def _acknowledge(self, frame: Frame, now: datetime) -> None:
         request = decode_request(frame.data)

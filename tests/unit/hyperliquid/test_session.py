@@ -384,7 +384,7 @@ def test_a_suspect_that_is_ended_needs_no_turn() -> None:
     assert session.next_tick(NOW) == NOW + PING_EVERY
 
 
-def test_what_was_acknowledged_once_is_never_suspect() -> None:
+def test_what_was_acknowledged_once_is_not_suspect() -> None:
     """Also by an earlier connection: the venue knew the name."""
     proven: set[Subscription] = set()
     first = opened(BTC, proven=proven)
@@ -393,6 +393,19 @@ def test_what_was_acknowledged_once_is_never_suspect() -> None:
     assert second.ended(NOW + SECOND, "1006").suspects == (ETH,)
     second.received(error('Already subscribed: {"type":"trades","coin":"ETH"}'), NOW)
     assert opened(BTC, ETH, proven=proven).ended(NOW + SECOND, "1006").suspects == ()
+
+
+def test_what_the_venue_may_have_forgotten_is_suspect_once_it_is_the_only_explanation() -> None:
+    """A coin may be gone since: dying twice right after asking for known ones alone is no accident."""
+    proven = {BTC, ETH}
+    assert opened(BTC, ETH, proven=proven).ended(NOW + SECOND, "1006").suspects == ()
+    second = opened(BTC, ETH, proven=proven)
+    assert second.ended(NOW + SECOND, "1006").suspects == (ETH, BTC)
+    third = opened(BTC, ETH, proven=proven, suspects=(ETH, BTC))
+    third.received(ack(BTC), NOW)
+    assert third.tick(NOW) == [as_message(ETH)]
+    assert third.ended(NOW + SECOND, "1006").culprit == ETH
+    assert proven == {BTC}
 
 
 def test_feeds_without_a_coin_are_never_suspect() -> None:
