@@ -136,11 +136,14 @@ def _weight(response: StoredResponse) -> int:
 
 @asynccontextmanager
 async def open_cache(
-    redis_url: str | None, *, clock: Clock, lifetime: timedelta = LIFETIME
+    redis_url: str | None, *, clock: Clock, lifetime: timedelta = LIFETIME, space: str = ""
 ) -> AsyncGenerator[ResponseCache]:
-    """A cache of answers, in this process only if ``redis_url`` is None. Never fails for want of Redis."""
+    """A cache of answers, in this process only if ``redis_url`` is None. Never fails for want of Redis.
+
+    Processes share answers within one ``space``.
+    """
     if redis_url is None:
         yield ResponseCache(clock=clock, shared=None, lifetime=lifetime)
         return
-    async with open_shared(redis_url, clock=clock, log=structlog.get_logger()) as shared:
+    async with open_shared(redis_url, clock=clock, log=structlog.get_logger(), space=space) as shared:
         yield ResponseCache(clock=clock, shared=shared, lifetime=lifetime)

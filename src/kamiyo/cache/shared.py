@@ -24,8 +24,11 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 class SharedStore:
     """Guards one Redis: whether it may be asked now, and whether its state was logged."""
 
-    def __init__(self, redis: Redis, *, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(
+        self, redis: Redis, *, clock: Clock, log: structlog.stdlib.BoundLogger, space: str = ""
+    ) -> None:
         self._redis = redis
+        self._prefix = f"{_PREFIX}{space}:" if space else _PREFIX
         self._clock = clock
         self._log = log
         self._closed_until: datetime | None = None
@@ -37,7 +40,7 @@ class SharedStore:
             metrics.CACHE_REQUESTS.labels("shared", "skipped").inc()
             return None
         try:
-            found: object = await self._redis.get(_PREFIX + key)
+            found: object = await self._redis.get(self._prefix + key)
         except _FAILURES as error:
             self._give_up(error)
             return None
@@ -50,7 +53,7 @@ class SharedStore:
         if self._paused():
             return
         try:
-            await self._redis.set(_PREFIX + key, content, px=lifetime)
+            await self._redis.set(self._prefix + key, content, px=lifetime)
         except _FAILURES as error:
             self._give_up(error)
 
@@ -73,7 +76,7 @@ class SharedStore:
 
 @asynccontextmanager
 async def open_shared(
-    redis_url: str, *, clock: Clock, log: structlog.stdlib.BoundLogger
+    redis_url: str, *, clock: Clock, log: structlog.stdlib.BoundLogger, space: str = ""
 ) -> AsyncGenerator[SharedStore]:
     """A store on the Redis at this address, which need not be there yet."""
     redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # its keyword arguments are untyped
@@ -83,6 +86,6 @@ async def open_shared(
         retry=Retry(NoBackoff(), 0),
     )
     try:
-        yield SharedStore(redis, clock=clock, log=log)
+        yield SharedStore(redis, clock=clock, log=log, space=space)
     finally:
         await redis.aclose()

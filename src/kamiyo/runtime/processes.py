@@ -112,7 +112,7 @@ async def run(
         )
     clock, urls = SystemClock(), engines.engines
     database_url = stage.database_url or urls.database_url
-    await _prepare_database(database_url, clock)
+    await prepare_database(database_url, clock)
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(database_url, size=settings.database_pool_size))
         await keep_house_once(pool, clock)  # nothing can be stored, nor told, without today's partitions
@@ -140,7 +140,8 @@ async def run(
                 task.cancel()
 
 
-async def _prepare_database(database_url: str, clock: Clock) -> None:
+async def prepare_database(database_url: str, clock: Clock) -> None:
+    """Wait for the database and bring its schema up to date."""
     told = False
     while True:
         try:
