@@ -78,7 +78,7 @@ def account(kind: int, number: int) -> str:
 
 MAKERS = [account(1, number) for number in range(1, 10)]
 LIQUIDATOR = account(0x11, 1)
-WATCHED = (*MAKERS, LIQUIDATOR)  # the ten accounts a public source has slots for
+WATCHED = (LIQUIDATOR, *MAKERS)  # in the order a public source should give its ten slots to them
 _OTHER_MAKERS = [account(2, number) for number in range(1, 41)]
 _TRADERS = [account(3, number) for number in range(1, 401)]
 _WINNERS = [*MAKERS[:3], *(account(4, number) for number in range(1, 9))]  # who is deleveraged
