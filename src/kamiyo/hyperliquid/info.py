@@ -14,7 +14,8 @@ from msgspec.structs import force_setattr
 from kamiyo.core.errors import MalformedPayload, NoSuchThing, QuestionRefused, RateLimited, SourceUnavailable
 from kamiyo.hyperliquid.reading import UNREADABLE
 
-_MOST_ROWS = 2_000  # where the documentation says less, it may mean distinct blocks of several rows each
+# The documentation says 500 of some, which may be blocks of several rows each; more have been recorded.
+_MOST_ROWS = 2_000
 # What the venue itself refuses with; any other 4xx is somebody's between us and the venue.
 _REFUSALS = (400, 405, 415, 422)
 
@@ -111,7 +112,7 @@ class CandleSnapshot(_Question, frozen=True):
 
 class FundingHistory(_Question, frozen=True):
     rows_per_weight: ClassVar[int] = 20
-    most_rows: ClassVar[int] = 500
+    most_rows: ClassVar[int] = _MOST_ROWS
     asset: str = msgspec.field(name="coin")
     start_time: int
     end_time: int | None = None
