@@ -22,6 +22,7 @@ from kamiyo.core.ids import parse_address, parse_asset
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import parse_decimal
 from kamiyo.core.time import from_millis
+from kamiyo.storage.read_states import MarketSort
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})",
@@ -102,6 +103,14 @@ UserAddress = Annotated[
 MinUsd = Annotated[
     Decimal, BeforeValidator(_parse_usd), _text(r"^[0-9]{1,24}(\.[0-9]{1,24})?$", "At least this many USD")
 ]
+AccountAddress = Annotated[
+    str, BeforeValidator(_parse_user), _text("^0x[0-9a-fA-F]{40}$", "An account or a vault")
+]
+Distance = Annotated[
+    Decimal,
+    BeforeValidator(_parse_usd),
+    _text(r"^[0-9]{1,24}(\.[0-9]{1,24})?$", "At most this fraction of the mark: 0.05 is five hundredths"),
+]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 CursorText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
 
@@ -152,6 +161,50 @@ class ExploitQuery(HonestCaseQuery):
     min_usd: MinUsd | None = Field(
         None, description="Known amounts only: an unknown one is not at least anything"
     )
+
+
+class RankedQuery(BaseModel):
+    """What every list in the order of a number understands."""
+
+    chain: Word | None = None
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: CursorText | None = Field(None, description="meta.next_cursor of the page before, same filters")
+
+
+class MarketQuery(RankedQuery):
+    """Which markets."""
+
+    protocol: Word | None = Field(None, description="The perp dex: hyperliquid, or a builder's name")
+    asset: AssetName | None = None
+    sort: MarketSort = Field(
+        MarketSort.OPEN_INTEREST, description="By USD held open, by USD traded in a day, or by name"
+    )
+    order: Order | None = Field(
+        None, description="desc unless the sort is by asset; what is unknown comes last either way"
+    )
+
+
+class VaultQuery(RankedQuery):
+    """Which vaults."""
+
+    parent: AccountAddress | None = Field(None, description="The vault whose children they are")
+    order: Order = Field(Order.DESCENDING, description="By account value; what is unknown comes last")
+
+
+class PositionQuery(RankedQuery):
+    """Which positions; the nearest to its liquidation comes first."""
+
+    protocol: Word | None = Field(None, description="The perp dex: hyperliquid, or a builder's name")
+    asset: AssetName | None = None
+    user: AccountAddress | None = None
+    side: Direction | None = None
+    max_distance: Distance | None = None
+
+
+class MinuteQuery(ListQuery):
+    """Which minutes of a market or a vault."""
+
+    chain: Word | None = Field(None, description="The one heard last, unless named")
 
 
 class StatsQuery(WindowQuery):

@@ -23,6 +23,13 @@ UNION ALL
 SELECT 'liquidations', NULL,
     {as_moment("(SELECT timestamp FROM liquidations ORDER BY timestamp LIMIT 1)")},
     {as_moment("(SELECT timestamp FROM liquidations ORDER BY timestamp DESC LIMIT 1)")}
+UNION ALL
+SELECT 'markets', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")} FROM market_states
+UNION ALL
+SELECT 'positions', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")}
+FROM account_positions
+UNION ALL
+SELECT 'vaults', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")} FROM vault_states
 """  # noqa: S608
 # Leaps from one asset to the next in the index instead of reading every row.
 _ASSETS = """

@@ -6,9 +6,20 @@ import sys
 import pytest
 
 from kamiyo.api.app import build_app
-from tests.builders import a_batch, a_gap, a_liquidated_fill, a_reject, a_tally, an_exploit, an_honest_case
+from tests.builders import (
+    a_batch,
+    a_gap,
+    a_liquidated_fill,
+    a_market_state,
+    a_reject,
+    a_tally,
+    a_vault_state,
+    an_account_state,
+    an_exploit,
+    an_honest_case,
+)
 
-SECONDS = 110
+SECONDS = 150
 # What no schema can say: which cursors were given out (400), and how long a window may be (422).
 CONFIGURATION = """
 [checks.positive_data_acceptance]
@@ -25,10 +36,15 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 async def test_schemathesis_finds_nothing(serve, state, node, clock, tmp_path):
     """Requests made from the document, valid and not, get only answers the document declares."""
     facts = (a_liquidated_fill(), an_exploit(aliases=("0xabc",)), an_honest_case())
+    states = (a_market_state(), a_market_state(asset="BTC"), a_vault_state(), an_account_state())
     books = {"gaps": (a_gap(),), "rejects": (a_reject(),), "tallies": (a_tally(),)}
     await node.write(
         a_batch(
-            events=facts, heard_at=clock.now(), first_event_at=clock.now(), last_event_at=clock.now(), **books
+            events=(*facts, *states),
+            heard_at=clock.now(),
+            first_event_at=clock.now(),
+            last_event_at=clock.now(),
+            **books,
         )
     )
     configuration = tmp_path / "schemathesis.toml"

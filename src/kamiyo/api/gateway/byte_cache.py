@@ -7,7 +7,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import ResponseCache, StoredResponse
 
-CACHED = ("/liquidations", "/exploits", "/honest-cases", "/stats", "/meta", "/sources", "/coverage")
+CACHED = (
+    "/liquidations", "/exploits", "/honest-cases", "/markets", "/vaults", "/positions", "/stats", "/meta",
+    "/sources", "/coverage",
+)  # fmt: skip
 _PREFIXES = tuple(f"{path}/" for path in CACHED)
 
 

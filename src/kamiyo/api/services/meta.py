@@ -7,9 +7,24 @@ from collections.abc import Sequence
 import msgspec
 from pydantic import BaseModel
 
-from kamiyo.api.dependencies import ExploitQuery, HonestCaseQuery, LiquidationQuery
+from kamiyo.api.dependencies import (
+    ExploitQuery,
+    HonestCaseQuery,
+    LiquidationQuery,
+    MarketQuery,
+    PositionQuery,
+    VaultQuery,
+)
 from kamiyo.api.pages import Order, encode_data
-from kamiyo.api.services.sources import EXPLOITS, HONEST_CASES, LIQUIDATIONS, read_freshness
+from kamiyo.api.services.sources import (
+    EXPLOITS,
+    HONEST_CASES,
+    LIQUIDATIONS,
+    MARKETS,
+    POSITIONS,
+    VAULTS,
+    read_freshness,
+)
 from kamiyo.api.state import ApiState
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.time import rfc3339
@@ -27,9 +42,19 @@ _QUERIES: dict[str, type[BaseModel]] = {
     LIQUIDATIONS: LiquidationQuery,
     EXPLOITS: ExploitQuery,
     HONEST_CASES: HonestCaseQuery,
+    MARKETS: MarketQuery,
+    VAULTS: VaultQuery,
+    POSITIONS: PositionQuery,
 }
 _STREAMED = {LIQUIDATIONS, EXPLOITS}
-_PATHS = {LIQUIDATIONS: "/liquidations", EXPLOITS: "/exploits", HONEST_CASES: "/honest-cases"}
+_PATHS = {
+    LIQUIDATIONS: "/liquidations",
+    EXPLOITS: "/exploits",
+    HONEST_CASES: "/honest-cases",
+    MARKETS: "/markets",
+    VAULTS: "/vaults",
+    POSITIONS: "/positions",
+}
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +115,7 @@ def _dataset(extent: Extent) -> Dataset:
         last=extent.last,
         parameters=sorted(_QUERIES[extent.name].model_fields),
         formats=["json"],
-        orders=list(Order),
+        orders=list(Order) if "order" in _QUERIES[extent.name].model_fields else [Order.ASCENDING],
         max_limit=MAX_LIMIT,
         streamed=extent.name in _STREAMED,
     )

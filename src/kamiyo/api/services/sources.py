@@ -25,6 +25,9 @@ LIQUIDATIONS = "liquidations"
 EXPLOITS = "exploits"
 HONEST_CASES = "honest_cases"
 SOURCES = "sources"
+MARKETS = "markets"
+VAULTS = "vaults"
+POSITIONS = "positions"
 
 _TYPE_OF_DATASET = {
     LIQUIDATIONS: SourceType.STREAM,
@@ -74,7 +77,7 @@ def build_freshness(
     else:
         warnings = [*_stream_warnings(streams, now, live=live), *_gap_warnings(gaps)]
     label = _label(own, gaps, now) if kind else CoverageLabel.NOT_MEASURED
-    coverage = Coverage(label=label, sources=[_line(each, now) for each in own])
+    coverage = Coverage(label=label, sources=[source_line(each, now) for each in own])
     return Freshness(as_of=rfc3339(now), stale=not live, coverage=coverage, warnings=warnings)
 
 
@@ -138,10 +141,11 @@ def _stream_warnings(streams: Sequence[SourceStatus], now: datetime, *, live: bo
         return [f"no source of liquidations has been heard: {conditions}"]
     if not live:
         return [f"no source of liquidations is live: {conditions}"]
-    return [describe(each, now) for each in streams if _worth_a_warning(each, now)]
+    return [describe(each, now) for each in streams if is_worth_a_warning(each, now)]
 
 
-def _worth_a_warning(status: SourceStatus, now: datetime) -> bool:
+def is_worth_a_warning(status: SourceStatus, now: datetime) -> bool:
+    """Whether a source should be live and is not."""
     return health_of(status, now) not in {SourceHealth.LIVE, SourceHealth.INACTIVE}
 
 
@@ -159,7 +163,8 @@ def _gap_warnings(gaps: Mapping[str, int]) -> list[str]:
     return [f"open gaps of {name}: {count}; liquidations may be missing" for name, count in gaps.items()]
 
 
-def _line(status: SourceStatus, now: datetime) -> SourceLine:
+def source_line(status: SourceStatus, now: datetime) -> SourceLine:
+    """A source as every answer about a dataset of it names it."""
     return SourceLine(
         name=status.name,
         label=status.label,
