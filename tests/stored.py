@@ -10,7 +10,7 @@ from kamiyo.core.codec import parse_metadata
 from kamiyo.core.liquidations import Liquidation, fill_key
 from kamiyo.core.ports import Counted
 from kamiyo.core.states import Position
-from kamiyo.storage.fills import fill_from_row
+from kamiyo.storage.fill_rows import fill_from_row
 from kamiyo.storage.pool import Connection, Pool
 from tests.fake_states import Row
 from tests.fakes import Stored

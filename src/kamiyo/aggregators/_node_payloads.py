@@ -49,6 +49,7 @@ _LARGEST_INTEGER = 2**63 - 1  # what the database holds
 # block for ever, and hide every gap after it.
 _LARGEST_BLOCK = 10**11
 _LONGEST_DETAIL = 200
+_ORDINARY, _ADL_UNDERWATER = FillClass.ORDINARY, FillClass.ADL_UNDERWATER
 _WITHOUT_RISK = frozenset({"Funding", "CDeposit", "CWithdrawal", "Delegation", "ValidatorRewards"})
 
 # Copied, as hashing an enumeration's member seven times a block costs more than all the sums.
@@ -124,14 +125,15 @@ class _Rows:
             raise MalformedPayload(f"tid {fill.tid}", rule="tid_out_of_range")
         if not FIRST_MILLIS <= fill.time < LAST_MILLIS:
             raise MalformedPayload(f"time {fill.time}", rule="time_out_of_range")
-        if kind is FillClass.ORDINARY:
+        if kind is _ORDINARY:
             self.fills.append((user, fill))
-        elif kind is FillClass.ADL_UNDERWATER:
+        elif kind is _ADL_UNDERWATER:
             self.underwater += 1
         else:
-            source = self.raw.source
-            self.liquidated.append(liquidated_fill(user, fill, kind, source=source, chain=self.chain))
-        self.newest_millis = max(fill.time, self.newest_millis or fill.time)
+            fact = liquidated_fill(user, fill, kind, source=self.raw.source, chain=self.chain)
+            self.liquidated.append(fact)
+        if self.newest_millis is None or self.newest_millis < fill.time:
+            self.newest_millis = fill.time
 
     def take_undecoded(self, row: msgspec.Raw) -> None:
         """Take the row, or refuse exactly this row."""

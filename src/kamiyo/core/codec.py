@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -30,7 +31,43 @@ def jsonable(value: object) -> object:
 
 def to_json(value: object) -> bytes:
     """A value of ours as JSON bytes."""
+    if type(value) is Liquidation:
+        return liquidation_json(value, metadata_json(value.metadata))
     return _encoder.encode(jsonable(value))
+
+
+def liquidation_json(each: Liquidation, metadata: str) -> bytes:
+    """What ``jsonable`` makes of it, with its metadata given, in half the time: thousands come at once."""
+    return (
+        f'{{"liquidation_id":"{each.liquidation_id}","chain":{_text(each.chain)},'
+        f'"protocol":{_text(each.protocol)},"user":"{each.user}","asset":{_text(each.asset)},'
+        f'"side":"{each.side}","method":"{each.method}","size":"{plain(each.size)}",'
+        f'"liquidation_price":"{plain(each.liquidation_price)}","mark_price":"{plain(each.mark_price)}",'
+        f'"amount_usd":"{plain(each.amount_usd)}","leverage":{_number(each.leverage)},'
+        f'"margin_mode":{_text(each.margin_mode)},"fill_count":{each.fill_count},'
+        f'"timestamp":"{rfc3339(each.timestamp)}","source":{_text(each.source)},'
+        f'"observed_by":{_text(each.observed_by)},"version":{each.version},"metadata":{metadata}}}'
+    ).encode()
+
+
+def metadata_json(each: LiquidationMetadata) -> str:
+    """The same for what else is known of a liquidation."""
+    transaction = "null" if each.hash is None else f'"{each.hash}"'
+    return (
+        f'{{"hash":{transaction},"liquidated_user":"{each.liquidated_user}",'
+        f'"fill_directions":{_text(each.fill_directions)},"closed_pnl":{_number(each.closed_pnl)},'
+        f'"fee":{_number(each.fee)},"position_size_before":{_number(each.position_size_before)}}}'
+    )
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str | tuple[str, ...] | None) -> str:
+    """The few names and phrases that stand in thousands of messages."""
+    return _encoder.encode(value).decode()
+
+
+def _number(number: Decimal | None) -> str:
+    return "null" if number is None else f'"{plain(number)}"'
 
 
 def parse_metadata(text: str | bytes) -> LiquidationMetadata:
@@ -45,8 +82,6 @@ class _Conversions(dict[type, _Convert | None]):
         known: tuple[tuple[type | tuple[type, ...], _Convert], ...] = (
             (Decimal, plain),
             (datetime, rfc3339),
-            (Liquidation, _liquidation),
-            (LiquidationMetadata, _liquidation_metadata),
             (msgspec.Struct, _struct),
             (dict, _mapping),
             ((tuple, list, frozenset), _list),
@@ -56,46 +91,6 @@ class _Conversions(dict[type, _Convert | None]):
 
 
 _conversions = _Conversions()
-
-
-def _liquidation(each: Liquidation) -> dict[str, object]:
-    """What ``_struct`` makes of it in a third of the time: thousands come at once."""
-    return {
-        "liquidation_id": each.liquidation_id,
-        "chain": each.chain,
-        "protocol": each.protocol,
-        "user": each.user,
-        "asset": each.asset,
-        "side": each.side,
-        "method": each.method,
-        "size": plain(each.size),
-        "liquidation_price": plain(each.liquidation_price),
-        "mark_price": plain(each.mark_price),
-        "amount_usd": plain(each.amount_usd),
-        "leverage": _plain_or_none(each.leverage),
-        "margin_mode": each.margin_mode,
-        "fill_count": each.fill_count,
-        "timestamp": rfc3339(each.timestamp),
-        "source": each.source,
-        "observed_by": list(each.observed_by),
-        "version": each.version,
-        "metadata": _liquidation_metadata(each.metadata),
-    }
-
-
-def _liquidation_metadata(each: LiquidationMetadata) -> dict[str, object]:
-    return {
-        "hash": each.hash,
-        "liquidated_user": each.liquidated_user,
-        "fill_directions": list(each.fill_directions),
-        "closed_pnl": _plain_or_none(each.closed_pnl),
-        "fee": _plain_or_none(each.fee),
-        "position_size_before": _plain_or_none(each.position_size_before),
-    }
-
-
-def _plain_or_none(number: Decimal | None) -> str | None:
-    return None if number is None else plain(number)
 
 
 def _struct(value: msgspec.Struct) -> dict[str, object]:

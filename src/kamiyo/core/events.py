@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import zlib
 from datetime import datetime
-from functools import cached_property
 
 import msgspec
 
@@ -80,6 +79,10 @@ class FillRole(enum.StrEnum):
     PUBLIC = "public"  # a public trade under a hash and taker that another row has confirmed
 
 
+# Side, price, size, mark price, liquidated user, direction, margin mode, closed PnL, fee, size before.
+FillContent = tuple[str, str, str, str, str, str, str, str, str, str]
+
+
 class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One row that says: this much of this user's position was taken at this price.
 
@@ -110,18 +113,31 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     fee: Usd | None = None
     position_size_before: Size | None = None
 
-    @cached_property
+    @property
     def observation(self) -> str:
         """Who saw it, from which row, and a checksum of what the row said.
 
         Two equal observations are the same knowledge; a source that contradicts itself or
         another shows up as a further observation and so as a new version.
         """
-        return f"{self.source}/{self.role}/{zlib.crc32(_SEPARATOR.join(self.content).encode()):08x}"
+        kept: str | None = vars(self).get("observation")
+        if kept is None:
+            checksum = zlib.crc32(_SEPARATOR.join(self.content).encode())
+            kept = vars(self)["observation"] = f"{self.source}/{self.role}/{checksum:08x}"
+        return kept
 
     @property
-    def content(self) -> tuple[str, ...]:
-        """What the row says, as text in one fixed order: equal rows have equal content."""
+    def content(self) -> FillContent:
+        """What the row says, as text in one fixed order: equal rows have equal content.
+
+        Asked for by everybody who writes the fill down, and so kept; a cached_property() would take a lock.
+        """
+        kept: FillContent | None = vars(self).get("content")
+        if kept is None:
+            kept = vars(self)["content"] = self._content()
+        return kept
+
+    def _content(self) -> FillContent:
         pnl, fee, before = self.closed_pnl, self.fee, self.position_size_before
         return (
             str(self.side),

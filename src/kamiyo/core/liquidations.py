@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 
 import msgspec
@@ -94,7 +95,12 @@ def liquidation_id(fill: LiquidatedFill) -> LiquidationId:
     """
     seed = f"{fill.chain}|{fill.hash or ''}|{fill.user}|{fill.asset}|{fill.method}"
     digest = hashlib.blake2b(seed.encode(), digest_size=12).hexdigest()
-    return LiquidationId(f"{to_millis(fill.timestamp):013d}-{digest}")
+    return LiquidationId(_beginning(fill.timestamp) + digest)
+
+
+@lru_cache(maxsize=1024)  # a block's fills share their moment
+def _beginning(moment: Utc) -> str:
+    return f"{to_millis(moment):013d}-"
 
 
 def observe(fill: LiquidatedFill) -> ObservedFill:
@@ -127,10 +133,14 @@ def fill_key(identity: LiquidationId, fill: LiquidatedFill) -> FillKey:
 
 def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidation:
     """The liquidation these fills (at least one, each once, all of one identity) add up to."""
-    fills = sorted([item.fill for item in observed], key=_tid)
+    fills, seen = [item.fill for item in observed], observed[0].observations
+    if len(fills) > 1:
+        fills.sort(key=_tid)
+        seen = seen.union(*[item.observations for item in observed])
     first = fills[0]
     size, amount, price = _sums(fills)
-    sources = sorted({SourceName(seen.partition("/")[0]) for item in observed for seen in item.observations})
+    modes = [fill.margin_mode for fill in fills if fill.margin_mode is not None]
+    sources = sorted({SourceName(each.partition("/")[0]) for each in seen})
     return Liquidation(
         liquidation_id=identity,
         chain=first.chain,
@@ -144,7 +154,7 @@ def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidati
         mark_price=first.mark_price,
         amount_usd=amount,
         leverage=None,
-        margin_mode=next((fill.margin_mode for fill in fills if fill.margin_mode is not None), None),
+        margin_mode=modes[0] if modes else None,
         fill_count=len(fills),
         timestamp=first.timestamp,
         source=sources[0] if len(sources) == 1 else min(sources, key=_source_rank),

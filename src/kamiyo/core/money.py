@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NewType
 
@@ -28,7 +29,9 @@ _CONTEXT = decimal.Context(
     traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow, decimal.FloatOperation],
 )
 # Plain digits only: Decimal() itself would also take "NaN", "Infinity", "1e999999" and "1_000".
-_PLAIN = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,24})?", re.ASCII)
+_NUMBER = r"-?[0-9]{1,24}(?:\.[0-9]{1,24})?"
+_PLAIN = re.compile(_NUMBER, re.ASCII)
+_ALL_PLAIN = re.compile(f"{_NUMBER}(?: {_NUMBER})*+", re.ASCII)
 
 
 def install_context() -> None:
@@ -54,6 +57,17 @@ def parse_decimal(text: str) -> Decimal:
     if _PLAIN.fullmatch(text) is None:
         raise MalformedPayload(f"not a plain decimal number: {text[:64]!r}", rule="not_a_number")
     return Decimal(text)
+
+
+def parse_decimals(texts: Sequence[str]) -> list[Decimal]:
+    """The numbers written in plain digits, looked at together; MalformedPayload if one is anything else.
+
+    The count of spaces tells that each text is one number, and not several in disguise.
+    """
+    together = " ".join(texts)
+    if _ALL_PLAIN.fullmatch(together) is None or together.count(" ") != len(texts) - 1:
+        return [parse_decimal(text) for text in texts]
+    return list(map(Decimal, texts))
 
 
 def plain(number: Decimal) -> str:

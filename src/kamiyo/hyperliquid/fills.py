@@ -24,7 +24,7 @@ from kamiyo.core.events import (
 )
 from kamiyo.core.ids import Chain, SourceName, parse_address, parse_asset, parse_transaction_hash
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import Price, Size, Usd, parse_decimal
+from kamiyo.core.money import Price, Size, Usd, parse_decimals
 from kamiyo.core.time import from_millis
 
 AUTO_DELEVERAGING = "Auto-Deleveraging"
@@ -58,6 +58,9 @@ class FillClass(enum.StrEnum):
     ADL_UNDERWATER = "adl_underwater"  # the losing account on the other side of that trade
 
 
+_ADL_UNDERWATER, _ADL_DELEVERAGED = FillClass.ADL_UNDERWATER, FillClass.ADL_DELEVERAGED
+
+
 def classify(user: str, fill: Fill) -> FillClass:
     """What this account's row is; MalformedPayload where the row does not say enough to tell.
 
@@ -68,7 +71,7 @@ def classify(user: str, fill: Fill) -> FillClass:
     if fill.direction_text == AUTO_DELEVERAGING:
         if named is None:
             raise MalformedPayload("ADL fill without liquidatedUser", rule="adl_without_liquidated_user")
-        return FillClass.ADL_UNDERWATER if _is_liquidated(user, named) else FillClass.ADL_DELEVERAGED
+        return _ADL_UNDERWATER if _is_liquidated(user, named) else _ADL_DELEVERAGED
     if named is None:
         return FillClass.ORDINARY
     match named.method:
@@ -97,26 +100,31 @@ def liquidated_fill(
     row_user = parse_address(user)
     liquidated_user = parse_address(named.liquidated_user)
     victim = kind in _VICTIMS
+    numbers: list[str] = [fill.price, fill.size, named.mark_price]
+    if victim:
+        numbers += (fill.closed_pnl, fill.fee, fill.start_position)
+    price, size, mark_price, *known = parse_decimals(numbers)
+    closed_pnl, fee, before = known or (None, None, None)
     return LiquidatedFill(
         source=source,
         chain=chain,
         asset=parse_asset(fill.asset),
-        user=row_user if kind is FillClass.ADL_DELEVERAGED else liquidated_user,
+        user=row_user if kind is _ADL_DELEVERAGED else liquidated_user,
         side=_lost_side(fill, kind, victim=victim),
         method=_METHODS[kind],
-        price=Price(parse_decimal(fill.price)),
-        size=Size(parse_decimal(fill.size)),
-        mark_price=Price(parse_decimal(named.mark_price)),
+        price=Price(price),
+        size=Size(size),
+        mark_price=Price(mark_price),
         timestamp=_moment(fill.time),
         hash=parse_transaction_hash(fill.hash),
         tid=fill.tid,
-        role=FillRole.VICTIM if victim else FillRole.COUNTERPARTY,
+        role=_VICTIM if victim else _COUNTERPARTY,
         liquidated_user=liquidated_user,
         direction_text=fill.direction_text[:64],
         margin_mode=_margin_mode(fill),
-        closed_pnl=Usd(parse_decimal(fill.closed_pnl)) if victim else None,
-        fee=Usd(parse_decimal(fill.fee)) if victim else None,
-        position_size_before=Size(parse_decimal(fill.start_position)) if victim else None,
+        closed_pnl=None if closed_pnl is None else Usd(closed_pnl),
+        fee=None if fee is None else Usd(fee),
+        position_size_before=None if before is None else Size(before),
     )
 
 
@@ -147,6 +155,9 @@ def parse_node_time(text: str) -> datetime:
     return moment
 
 
+# Their names once: before 3.12 looking up an enumeration's member costs as much as a call.
+_VICTIM, _COUNTERPARTY = FillRole.VICTIM, FillRole.COUNTERPARTY
+_LONG, _SHORT, _SELL = Direction.LONG, Direction.SHORT, Side.SELL
 # Tuples, as hashing an enumeration's member is slower than comparing it with three others.
 _NOT_LIQUIDATED = (FillClass.ORDINARY, FillClass.ADL_UNDERWATER)
 _VICTIMS = (FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DELEVERAGED)
@@ -161,7 +172,7 @@ _METHODS = {
 
 
 def _is_liquidated(user: str, named: NamedLiquidation) -> bool:
-    return user.lower() == named.liquidated_user.lower()
+    return user == named.liquidated_user or user.lower() == named.liquidated_user.lower()
 
 
 def _lost_side(fill: Fill, kind: FillClass, *, victim: bool) -> Direction:
@@ -170,7 +181,7 @@ def _lost_side(fill: Fill, kind: FillClass, *, victim: bool) -> Direction:
     Where ``dir`` also says it, the two must agree; a backstop's must, as nothing else names its
     kind: borrow liquidations share the method and have no side.
     """
-    traded = Direction.LONG if (fill.side is Side.SELL) is victim else Direction.SHORT
+    traded = _LONG if (fill.side is _SELL) is victim else _SHORT
     if kind in _BACKSTOPS:
         if fill.direction_text not in _TAKEN_OVER:
             raise MalformedPayload(f"unknown dir {fill.direction_text[:64]!r}", rule="unknown_fill_direction")

@@ -7,6 +7,7 @@ are natural and the database decides; so bounding it loses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill, Side
 from kamiyo.core.ports import Counted, Event, Normalized
@@ -18,6 +19,7 @@ _HASH_BITS = 64
 _HASH_MASK = (1 << _HASH_BITS) - 1
 
 Key = int | tuple[object, ...]
+T = TypeVar("T")
 
 
 def leg_keys(rows: Sequence[FillRow]) -> list[int]:
@@ -35,9 +37,9 @@ def leg_keys(rows: Sequence[FillRow]) -> list[int]:
 
 def event_key(event: Event) -> Key | None:
     """What makes two facts the same knowledge; None for cases, of which the latest word counts."""
+    if type(event) is LiquidatedFill:  # nearly all; a pattern would look at its whole ancestry
+        return (event.asset, event.tid, event.timestamp, event.observation)
     match event:
-        case LiquidatedFill():
-            return (event.asset, event.tid, event.timestamp, event.observation)
         case AccountLiquidation():
             return (event.timestamp, event.user, event.hash, event.digest)
         case LedgerMovement():
@@ -55,21 +57,21 @@ class Deduplicator:
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self._capacity = capacity
-        self._younger: set[Key] = set()
-        self._older: set[Key] = set()
-        self._batch: set[Key] = set()
+        self._younger: set[Key | None] = set()  # never None, but then the checker would not let it be asked
+        self._older: set[Key | None] = set()
+        self._batch: set[Key | None] = set()
 
     def __len__(self) -> int:
         return len(self._younger) + len(self._older) + len(self._batch)
 
     def fresh(self, normalized: Normalized) -> Normalized:
         """The payload without what was heard before; dropped fills are counted as duplicates."""
-        fills = self._fresh_fills(normalized.fills)
-        events = [event for event in normalized.events if self._is_new(event)]
+        fills = self._fresh(normalized.fills, leg_keys(normalized.fills))
+        events = self._fresh(normalized.events, [event_key(event) for event in normalized.events])
         dropped_fills = len(normalized.fills) - len(fills)
-        dropped_legs = _liquidated(normalized.events) - _liquidated(events)
         if len(events) == len(normalized.events) and not dropped_fills:
             return normalized
+        dropped_legs = _liquidated(normalized.events) - _liquidated(events)
         counts = dict(normalized.counts)
         counts[Counted.DUPLICATE_FILLS] = dropped_fills + dropped_legs
         counts[Counted.ORDINARY_FILLS] = counts.get(Counted.ORDINARY_FILLS, 0) - dropped_fills
@@ -94,21 +96,18 @@ class Deduplicator:
         """The batch was not stored: what it held is as new as before."""
         self._batch = set()
 
-    def _fresh_fills(self, fills: Sequence[FillRow]) -> Sequence[FillRow]:
-        keys = leg_keys(fills)
-        distinct: set[Key] = set(keys)
+    def _fresh(self, items: Sequence[T], keys: Sequence[Key | None]) -> Sequence[T]:
+        """What has a key not heard before, or none."""
+        distinct = set(keys)
+        distinct.discard(None)
         # The usual case, decided by three set operations in C: nothing was heard before.
         if len(distinct) == len(keys) and self._all_new(distinct):
             self._batch |= distinct
-            return fills
-        return [row for row, key in zip(fills, keys, strict=True) if self._take(key)]
+            return items
+        return [item for item, key in zip(items, keys, strict=True) if key is None or self._take(key)]
 
-    def _all_new(self, keys: set[Key]) -> bool:
+    def _all_new(self, keys: set[Key | None]) -> bool:
         return all(keys.isdisjoint(known) for known in (self._batch, self._younger, self._older))
-
-    def _is_new(self, event: Event) -> bool:
-        key = event_key(event)
-        return key is None or self._take(key)
 
     def _take(self, key: Key) -> bool:
         if key in self._batch or key in self._younger or key in self._older:

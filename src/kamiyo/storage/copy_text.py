@@ -42,8 +42,13 @@ def name_or_null(value: str | None) -> str:
 
 def array(values: Sequence[str]) -> str:
     """A one-dimensional array of text."""
-    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
-    return escaped("{" + ",".join(quoted) + "}")
+    if not values:
+        return "{}"
+    together = '","'.join(values)
+    if together.isprintable() and "\\" not in together and together.count('"') == 2 * (len(values) - 1):
+        return f'{{"{together}"}}'
+    quoted = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+    return escaped(f'{{"{quoted}"}}')
 
 
 def row(*fields: str) -> str:

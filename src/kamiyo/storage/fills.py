@@ -9,51 +9,32 @@ nobody can store it in between. What was known already costs one look-up and cha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
-import asyncpg
 import msgspec
 
-from kamiyo.core.codec import to_json
-from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, MarginMode
-from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName, TransactionHash
-from kamiyo.core.liquidations import (
-    FillKey,
-    Liquidation,
-    ObservedFill,
-    fill_key,
-    fold,
-    liquidation_id,
-    merge,
-    merge_all,
-    observe,
-)
-from kamiyo.core.margin import Direction
+from kamiyo.core.ids import LiquidationId
+from kamiyo.core.liquidations import FillKey, ObservedFill, fold, merge
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.time import to_millis
 from kamiyo.storage import copy_text as text
+from kamiyo.storage.fill_rows import (
+    FILL_COLUMNS,
+    LIQUIDATION_COLUMNS,
+    FillRows,
+    Place,
+    fill_from_row,
+    fill_line,
+    liquidation_row,
+    place_of,
+)
 from kamiyo.storage.pool import Connection
 
 T = TypeVar("T")
 
-# What finds a liquidation's rows: the partitioning columns, then its identity.
-_Place = tuple[Chain, Protocol, datetime, LiquidationId]
-
 _HOUR_MILLIS = 3_600_000
 _CHUNK = 5_000
-
-_FILL_COLUMNS = (
-    "chain", "protocol", "timestamp", "liquidation_id", "asset", "tid", "user", "side", "method",
-    "price", "size", "mark_price", "source", "hash", "role", "liquidated_user", "direction_text",
-    "margin_mode", "closed_pnl", "fee", "position_size_before", "observations",
-)  # fmt: skip
-_LIQUIDATION_COLUMNS = (
-    "chain", "protocol", "timestamp", "liquidation_id", "user", "asset", "side", "method", "size",
-    "liquidation_price", "mark_price", "amount_usd", "leverage", "margin_mode", "fill_count", "source",
-    "observed_by", "version", "metadata",
-)  # fmt: skip
 
 
 def _names(columns: Sequence[str]) -> str:
@@ -71,12 +52,22 @@ SELECT moment FROM unnest($3::timestamptz[]) AS moment
 WHERE EXISTS (SELECT FROM liquidation_fills
               WHERE chain = ANY($1) AND protocol = ANY($2) AND timestamp = moment)
 """
+# What is not known yet of what was observed, and whether its fill is not known at all.
+_NEWS = """
+SELECT number, f.tid IS NULL
+FROM unnest($4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[])
+    WITH ORDINALITY AS wanted (moment, liquidation_id, asset, tid, observation, number)
+LEFT JOIN liquidation_fills f ON f.chain = ANY($1) AND f.protocol = ANY($2)
+    AND f.timestamp = ($3::timestamptz[])[wanted.moment] AND f.liquidation_id = wanted.liquidation_id
+    AND f.asset = wanted.asset AND f.tid = wanted.tid
+WHERE wanted.observation = ANY(f.observations) IS NOT TRUE
+"""
 _OF_LIQUIDATIONS = """
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
     AS wanted (chain, protocol, timestamp, liquidation_id)
 JOIN liquidation_fills f USING (chain, protocol, timestamp, liquidation_id)
 """
-_KNOWN_FILLS = f"SELECT liquidation_id, f.asset, f.tid, f.observations {_OF_LIQUIDATIONS}"
+_EXISTING = f"SELECT DISTINCT liquidation_id {_OF_LIQUIDATIONS}"
 _FILLS_OF = f"SELECT f.* {_OF_LIQUIDATIONS}"
 _STAGED_FILLS = """
 CREATE TEMP TABLE IF NOT EXISTS staged_fills (LIKE liquidation_fills INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
@@ -86,185 +77,160 @@ CREATE TEMP TABLE IF NOT EXISTS staged_liquidations (LIKE liquidations INCLUDING
 ON COMMIT DELETE ROWS
 """
 _REPLACE_FILLS = f"""
-INSERT INTO liquidation_fills ({_names(_FILL_COLUMNS)}) SELECT {_names(_FILL_COLUMNS)} FROM staged_fills
-ON CONFLICT (chain, protocol, timestamp, liquidation_id, asset, tid)
-DO UPDATE SET {_excluded(_FILL_COLUMNS[6:])}
+INSERT INTO liquidation_fills ({_names(FILL_COLUMNS)}) SELECT {_names(FILL_COLUMNS)} FROM staged_fills
+ON CONFLICT (timestamp, liquidation_id, asset, tid, chain, protocol)
+DO UPDATE SET {_excluded(FILL_COLUMNS[6:])}
 """
 _REPLACE_LIQUIDATIONS = f"""
-INSERT INTO liquidations ({_names(_LIQUIDATION_COLUMNS)})
-SELECT {_names(_LIQUIDATION_COLUMNS)} FROM staged_liquidations
-ON CONFLICT (chain, protocol, timestamp, liquidation_id)
-DO UPDATE SET {_excluded(_LIQUIDATION_COLUMNS[4:])}, recorded_at = now()
+INSERT INTO liquidations ({_names(LIQUIDATION_COLUMNS)})
+SELECT {_names(LIQUIDATION_COLUMNS)} FROM staged_liquidations
+ON CONFLICT (timestamp, liquidation_id, chain, protocol)
+DO UPDATE SET {_excluded(LIQUIDATION_COLUMNS[4:])}, recorded_at = now()
 """
 
 
 class StoredFills(msgspec.Struct, frozen=True):
-    """What storing changed: how many fills were new, and every liquidation that is new or became another."""
+    """What storing changed: how many fills were new, and what tells of every liquidation new or changed."""
 
     new_fills: int
-    liquidations: tuple[Liquidation, ...]
+    messages: tuple[bytes, ...]
+
+
+class _News(msgspec.Struct, frozen=True):
+    """What of a batch is not stored: new fills, known ones told more of; and liquidations known in part."""
+
+    new: AbstractSet[FillKey]
+    told: AbstractSet[FillKey]
+    existed: set[LiquidationId]
 
 
 class StoredRows(msgspec.Struct, frozen=True):
-    """What storing found: the batch's fills, the liquidations they changed, and those that existed before."""
+    """What storing rows of fills changed: the liquidations that changed, and those that existed before."""
 
-    observed: Mapping[FillKey, ObservedFill]
     new_fills: int
-    changed: frozenset[LiquidationId]
-    existed: frozenset[LiquidationId]
+    changed: set[LiquidationId]
+    existed: set[LiquidationId]
 
 
-async def store_fills(connection: Connection, fills: Sequence[LiquidatedFill]) -> StoredFills:
+async def store_fills(connection: Connection, rows: FillRows) -> StoredFills:
     """Store fills and the liquidations they belong to, within the caller's transaction.
 
     Call it before anything else is written in that transaction: the locks must come first.
     """
-    if not fills:
+    if not rows.observed:
         return StoredFills(0, ())
-    stored = await store_fill_rows(connection, fills)
-    return StoredFills(stored.new_fills, await _store_folds(connection, stored))
+    stored = await store_fill_rows(connection, rows)
+    return StoredFills(stored.new_fills, await _store_folds(connection, rows.observed, stored))
 
 
-async def store_fill_rows(connection: Connection, fills: Sequence[LiquidatedFill]) -> StoredRows:
+async def store_fill_rows(connection: Connection, rows: FillRows) -> StoredRows:
     """Store fills alone: add what is new, merge what says something new of a known fill."""
-    await _lock_hours(connection, fills)
-    observed = merge_all([(_key(fill), observe(fill)) for fill in fills])
-    known = await _look_up(connection, observed)
-    new = [(key, fill) for key, fill in observed.items() if key not in known]
-    told = [
-        (key, fill)
-        for key, fill in observed.items()
-        if not fill.observations <= known.get(key, fill.observations)
-    ]
-    for chunk in _chunks(new):
-        lines = [_fill_line(key, fill) for key, fill in chunk]
-        await _copy(connection, "liquidation_fills", _FILL_COLUMNS, lines)
-    await _merge_into_stored(connection, told)
-    return StoredRows(
-        observed=observed,
-        new_fills=len(new),
-        changed=frozenset(key[0] for key, _fill in (*new, *told)),
-        existed=frozenset(key[0] for key in known),
-    )
+    await _lock_hours(connection, rows)
+    news = await _look_up(connection, rows)
+    lines = [line for key, line in zip(rows.observed, rows.lines, strict=True) if key in news.new]
+    for chunk in _chunks(lines):
+        await _copy(connection, "liquidation_fills", FILL_COLUMNS, chunk)
+    await _merge_into_stored(connection, [(key, rows.observed[key]) for key in news.told])
+    changed = {key[0] for key in (*news.new, *news.told)}
+    return StoredRows(new_fills=len(news.new), changed=changed, existed=news.existed)
 
 
-def fill_from_row(row: asyncpg.Record | Mapping[str, object]) -> ObservedFill:
-    """A stored fill as the value it was."""
-    record = msgspec.convert(dict(row), _FillRow, strict=False)
-    return ObservedFill(fill=record.as_fill(), observations=frozenset(record.observations))
-
-
-class _FillRow(msgspec.Struct, frozen=True, kw_only=True):
-    chain: Chain
-    asset: Asset
-    user: Address
-    side: Direction
-    method: LiquidationMethod
-    price: Price
-    size: Size
-    mark_price: Price
-    timestamp: datetime
-    source: SourceName
-    hash: TransactionHash | None
-    tid: int
-    role: FillRole
-    liquidated_user: Address
-    direction_text: str
-    margin_mode: MarginMode | None
-    closed_pnl: Usd | None
-    fee: Usd | None
-    position_size_before: Size | None
-    observations: list[str]
-
-    def as_fill(self) -> LiquidatedFill:
-        names = LiquidatedFill.__struct_fields__
-        return LiquidatedFill(**{name: getattr(self, name) for name in names})
-
-
-def _key(fill: LiquidatedFill) -> FillKey:
-    return fill_key(liquidation_id(fill), fill)
-
-
-async def _lock_hours(connection: Connection, fills: Iterable[LiquidatedFill]) -> None:
-    hours = {(fill.chain, to_millis(fill.timestamp) // _HOUR_MILLIS) for fill in fills}
+async def _lock_hours(connection: Connection, rows: FillRows) -> None:
+    hours = {(chain, to_millis(moment) // _HOUR_MILLIS) for chain, _asset, moment in rows.shared}
     # In one order for everybody, so that two writers never wait for each other.
     await connection.execute(_LOCK_HOURS, sorted(f"liquidations/{chain}/{hour}" for chain, hour in hours))
 
 
-async def _look_up(
-    connection: Connection, observed: Mapping[FillKey, ObservedFill]
-) -> dict[FillKey, frozenset[str]]:
-    """All fills the database has of the batch's liquidations, with who observed them."""
-    fills = [each.fill for each in observed.values()]
-    chains = list({fill.chain for fill in fills})
-    protocols = list({protocol_of(asset) for asset in {fill.asset for fill in fills}})
-    moments = list({fill.timestamp for fill in fills})
-    heard = {row[0] for row in await connection.fetch(_HEARD_MOMENTS, chains, protocols, moments)}
+async def _look_up(connection: Connection, rows: FillRows) -> _News:
+    """What the database does not have of the batch, and which of its liquidations it has parts of."""
+    chains, assets, moments = (list(set(column)) for column in zip(*rows.shared, strict=True))
+    protocols = list(set(map(protocol_of, assets)))
+    heard = [row[0] for row in await connection.fetch(_HEARD_MOMENTS, chains, protocols, moments)]
     if not heard:
-        return {}
-    places = {key[0]: _place(key[0], each.fill) for key, each in observed.items()}
-    wanted = [place for place in places.values() if place[2] in heard]
-    known: dict[FillKey, frozenset[str]] = {}
-    for chunk in _chunks(wanted):
-        for row in await connection.fetch(_KNOWN_FILLS, *_columns(chunk)):
-            known[row[0], row[1], row[2]] = frozenset(row[3])
-    return known
+        return _News(rows.observed.keys(), set(), set())
+    at = {moment: number for number, moment in enumerate(heard, 1)}
+    new = {key for key, each in rows.observed.items() if each.fill.timestamp not in at}
+    told = set[FillKey]()
+    asked = [
+        (at[each.fill.timestamp], *key, observation)
+        for key, each in rows.observed.items()
+        if key not in new
+        for observation in each.observations
+    ]
+    for chunk in _chunks(asked):
+        for row in await connection.fetch(_NEWS, chains, protocols, heard, *_columns(chunk)):
+            (new if row[1] else told).add(chunk[int(row[0]) - 1][1:4])
+    changed = {key[0]: rows.observed[key].fill for key in new | told}
+    places = [place_of(identity, fill) for identity, fill in changed.items() if fill.timestamp in at]
+    return _News(new, told, await _existing(connection, places))
+
+
+async def _existing(connection: Connection, places: Sequence[Place]) -> set[LiquidationId]:
+    """Which of these liquidations have fills already."""
+    found = [row for chunk in _chunks(places) for row in await connection.fetch(_EXISTING, *_columns(chunk))]
+    return {row[0] for row in found}
 
 
 async def _merge_into_stored(connection: Connection, told: Sequence[tuple[FillKey, ObservedFill]]) -> None:
     """Merge what says something new of a known fill into it."""
     for chunk in _chunks(told):
-        places = {key[0]: _place(key[0], fill.fill) for key, fill in chunk}
+        places = {key[0]: place_of(key[0], fill.fill) for key, fill in chunk}
         stored = dict(await _stored_fills(connection, list(places.values())))
-        lines = [_fill_line(key, merge(stored[key], fill)) for key, fill in chunk]
+        lines = [fill_line(key, merge(stored[key], fill)) for key, fill in chunk]
         await connection.execute(_STAGED_FILLS)
-        await _copy(connection, "staged_fills", _FILL_COLUMNS, lines)
+        await _copy(connection, "staged_fills", FILL_COLUMNS, lines)
         await connection.execute(_REPLACE_FILLS)
         await connection.execute("DELETE FROM staged_fills")
 
 
-async def _store_folds(connection: Connection, stored: StoredRows) -> tuple[Liquidation, ...]:
+async def _store_folds(
+    connection: Connection, observed: Mapping[FillKey, ObservedFill], stored: StoredRows
+) -> tuple[bytes, ...]:
     """Write the fold of each changed liquidation, reading stored fills back only where it existed before."""
-    own: dict[LiquidationId, list[ObservedFill]] = {identity: [] for identity in stored.changed}
-    for (identity, _asset, _tid), fill in stored.observed.items():
-        if identity in own:
-            own[identity].append(fill)
-    folded = [fold(identity, fills) for identity, fills in own.items() if identity not in stored.existed]
-    for chunk in _chunks(folded):
-        await _copy(connection, "liquidations", _LIQUIDATION_COLUMNS, map(_liquidation_line, chunk))
-    outdated = [
-        _place(identity, fills[0].fill) for identity, fills in own.items() if identity in stored.existed
-    ]
+    own: dict[LiquidationId, list[ObservedFill]] = {}
+    for (identity, _asset, _tid), fill in observed.items():
+        if identity in stored.changed:
+            own.setdefault(identity, []).append(fill)
+    messages: dict[LiquidationId, bytes] = {}
+    for chunk in _chunks([each for each in own.items() if each[0] not in stored.existed]):
+        messages |= await _copy_folds(connection, "liquidations", chunk)
+    outdated = [place_of(identity, own[identity][0].fill) for identity in own if identity in stored.existed]
     for places in _chunks(outdated):
-        refolded = await _fold_stored(connection, places)
+        folds = await _all_fills(connection, places)
         await connection.execute(_STAGED_LIQUIDATIONS)
-        await _copy(connection, "staged_liquidations", _LIQUIDATION_COLUMNS, map(_liquidation_line, refolded))
+        messages |= await _copy_folds(connection, "staged_liquidations", list(folds.items()))
         await connection.execute(_REPLACE_LIQUIDATIONS)
         await connection.execute("DELETE FROM staged_liquidations")
-        folded += refolded
-    return tuple(sorted(folded, key=lambda each: each.liquidation_id))
+    return tuple([messages[identity] for identity in sorted(messages)])
 
 
-async def _fold_stored(connection: Connection, places: Sequence[_Place]) -> list[Liquidation]:
+async def _copy_folds(
+    connection: Connection, table: str, folds: Sequence[tuple[LiquidationId, Sequence[ObservedFill]]]
+) -> dict[LiquidationId, bytes]:
+    """Copy the liquidations these fills make into a table; what tells of each."""
+    rows = {identity: liquidation_row(fold(identity, fills)) for identity, fills in folds}
+    await _copy(connection, table, LIQUIDATION_COLUMNS, [line for line, _message in rows.values()])
+    return {identity: message for identity, (_line, message) in rows.items()}
+
+
+async def _all_fills(
+    connection: Connection, places: Sequence[Place]
+) -> dict[LiquidationId, list[ObservedFill]]:
     fills: dict[LiquidationId, list[ObservedFill]] = {place[3]: [] for place in places}
     for key, fill in await _stored_fills(connection, places):
         fills[key[0]].append(fill)
-    return [fold(identity, observed) for identity, observed in fills.items()]
+    return fills
 
 
 async def _stored_fills(
-    connection: Connection, places: Sequence[_Place]
+    connection: Connection, places: Sequence[Place]
 ) -> list[tuple[FillKey, ObservedFill]]:
     rows = await connection.fetch(_FILLS_OF, *_columns(places))
     return [((row["liquidation_id"], row["asset"], row["tid"]), fill_from_row(row)) for row in rows]
 
 
-def _place(identity: LiquidationId, fill: LiquidatedFill) -> _Place:
-    return fill.chain, protocol_of(fill.asset), fill.timestamp, identity
-
-
-def _columns(places: Sequence[_Place]) -> list[list[object]]:
-    return [list(column) for column in zip(*places, strict=True)]
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -273,55 +239,3 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 async def _copy(connection: Connection, table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
     await connection.copy_to_table(table, source=text.lines(lines), columns=list(columns), format="text")
-
-
-def _fill_line(key: FillKey, observed: ObservedFill) -> str:
-    fill = observed.fill
-    return text.row(
-        text.name(fill.chain),
-        text.name(protocol_of(fill.asset)),
-        text.moment(fill.timestamp),
-        key[0],
-        text.name(fill.asset),
-        str(fill.tid),
-        fill.user,
-        fill.side,
-        fill.method,
-        str(fill.price),
-        str(fill.size),
-        str(fill.mark_price),
-        text.name(fill.source),
-        fill.hash or text.NULL,
-        fill.role,
-        fill.liquidated_user,
-        text.name(fill.direction_text),
-        text.name_or_null(fill.margin_mode),
-        text.number_or_null(fill.closed_pnl),
-        text.number_or_null(fill.fee),
-        text.number_or_null(fill.position_size_before),
-        text.array(sorted(observed.observations)),
-    )
-
-
-def _liquidation_line(each: Liquidation) -> str:
-    return text.row(
-        text.name(each.chain),
-        text.name(each.protocol),
-        text.moment(each.timestamp),
-        each.liquidation_id,
-        each.user,
-        text.name(each.asset),
-        each.side,
-        each.method,
-        str(each.size),
-        str(each.liquidation_price),
-        str(each.mark_price),
-        str(each.amount_usd),
-        text.number_or_null(each.leverage),
-        text.name_or_null(each.margin_mode),
-        str(each.fill_count),
-        text.name(each.source),
-        text.array(each.observed_by),
-        str(each.version),
-        text.escaped(to_json(each.metadata).decode()),
-    )

@@ -18,6 +18,7 @@ from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources, states
 from kamiyo.storage.exploits import store_exploit, store_honest_case
+from kamiyo.storage.fill_rows import FillRows, fill_rows
 from kamiyo.storage.fills import store_fills
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
 from kamiyo.storage.pool import Connection, Pool, translated
@@ -46,11 +47,12 @@ class PostgresJournal:
 
     async def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction; StorageUnavailable if that may work later."""
+        rows = fill_rows(_only(LiquidatedFill, batch.events))  # before anybody waits for our locks
         try:
             async with translated(), self._pool.acquire() as connection:
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
-                    return await _write(connection, batch)
+                    return await _write(connection, batch, rows)
         except StorageUnavailable:
             # Maybe a partition is gone that was there: a database can be restored behind our back.
             self._months, self._outbox_day = set(), None
@@ -94,9 +96,9 @@ class PostgresJournal:
             self._outbox_day = today
 
 
-async def _write(connection: Connection, batch: Batch) -> Written:
+async def _write(connection: Connection, batch: Batch, rows: FillRows) -> Written:
     # Fills first: their locks must be taken before this transaction gets its id, see storage.fills.
-    stored = await store_fills(connection, _only(LiquidatedFill, batch.events))
+    stored = await store_fills(connection, rows)
     new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
     new_rows += await _store_movements(connection, _only(LedgerMovement, batch.events))
     exploits = [
@@ -110,12 +112,12 @@ async def _write(connection: Connection, batch: Batch) -> Written:
     await accounting.store_rejects(connection, batch.rejects)
     await accounting.store_gaps(connection, batch.gaps)
     await accounting.store_tallies(connection, batch.source, batch.tallies)
-    await outbox.publish(connection, "liquidations", [to_json(each) for each in stored.liquidations])
+    await outbox.publish(connection, "liquidations", stored.messages)
     await outbox.publish(connection, "exploits", [to_json(each) for each in exploits])
     await sources.advance(connection, batch)
     return Written(
         new_fills=stored.new_fills,
-        changed_liquidations=len(stored.liquidations),
+        changed_liquidations=len(stored.messages),
         new_rows=new_rows + len(exploits),
     )
 

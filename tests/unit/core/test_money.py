@@ -18,6 +18,7 @@ from kamiyo.core.money import (
     is_plain_decimal,
     notional,
     parse_decimal,
+    parse_decimals,
     plain,
 )
 
@@ -191,3 +192,18 @@ def test_the_context_has_room_for_sums_of_what_the_venue_sends() -> None:
     third = Decimal("0." + "3" * MAX_DIGITS)
     assert Decimal(1) / 3 == third
     assert in_new_thread(lambda: Decimal(1) / 3) == third
+
+
+def test_numbers_read_together_are_those_read_one_by_one() -> None:
+    """Looking at many texts at once takes exactly what looking at each takes, in their order."""
+    assert parse_decimals(list(PLAIN)) == [parse_decimal(text) for text in PLAIN]
+    assert parse_decimals([]) == []
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN)
+def test_one_bad_number_is_refused_wherever_it_stands(text: str) -> None:
+    """No neighbour makes a text a number, not even where joining them hides its edges."""
+    for texts in ([text], [text, "1"], ["1", text], ["1", text, "1"]):
+        with pytest.raises(MalformedPayload) as caught:
+            parse_decimals(texts)
+        assert caught.value.rule == "not_a_number"

@@ -1,6 +1,7 @@
 -- The journal: facts, what they fold to, and what subscribers are told.
 -- Text keys compare by bytes (COLLATE "C"), so that order is the same on every server.
 -- Facts are partitioned chain -> protocol -> month; months are made by kamiyo.storage.partitions.
+-- Their keys begin with time: what is new goes to the end of the index, and lists are read in its order.
 
 CREATE TABLE sources (
     name             text COLLATE "C" PRIMARY KEY,
@@ -46,7 +47,7 @@ CREATE TABLE liquidation_fills (
     position_size_before numeric,
     observations         text[] NOT NULL,
     recorded_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (chain, protocol, timestamp, liquidation_id, asset, tid)
+    PRIMARY KEY (timestamp, liquidation_id, asset, tid, chain, protocol)
 ) PARTITION BY LIST (chain);
 
 CREATE TABLE liquidations (
@@ -70,10 +71,9 @@ CREATE TABLE liquidations (
     version           integer NOT NULL,
     metadata          json NOT NULL,
     recorded_at       timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (chain, protocol, timestamp, liquidation_id)
+    PRIMARY KEY (timestamp, liquidation_id, chain, protocol)
 ) PARTITION BY LIST (chain);
 
-CREATE INDEX liquidations_by_time ON liquidations (timestamp, liquidation_id);
 CREATE INDEX liquidations_by_asset ON liquidations (asset, timestamp, liquidation_id);
 CREATE INDEX liquidations_by_user ON liquidations ("user", timestamp, liquidation_id);
 CREATE INDEX liquidations_large ON liquidations (timestamp, liquidation_id) WHERE amount_usd >= 10000;
