@@ -36,11 +36,11 @@ _KINDS_OF_FILLS = {
     "duplicate": Counted.DUPLICATE_FILLS,
 }
 
+_KINDS_OF_TRADES = {"duplicate": Counted.DUPLICATE_TRADES, "refused": Counted.REFUSED_TRADES}
+
 
 def replay(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Recordings: files or folders, plain or packed by zstd, lz4 or gzip.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(help="Recordings: files, folders or names of shipped ones.")],
     json: JsonOption = False,
     batch: Annotated[
         int, typer.Option(help="Payloads stored in one transaction.", min=1)
@@ -51,8 +51,11 @@ def replay(
     """Replay recordings into a database that is dropped afterwards, and account for all they held."""
     settings = settings_of(config, home=home)
     configure(json=settings.log_json)
-    files = recorded_files(paths)
-    with database_of(settings) as database_url, file_progress(files) as progress:
+    with (
+        recorded_files(paths) as files,
+        database_of(settings) as database_url,
+        file_progress(files) as progress,
+    ):
         result = uvloop.run(replay_files(database_url, files, progress=progress.tell, batch_payloads=batch))
     if json:
         print_json(account_of(result))
@@ -76,6 +79,7 @@ def account_of(result: ReplayResult) -> dict[str, object]:
     return {
         "payloads": account.payloads,
         "fills": fills_of(account),
+        "trades": trades_of(account),
         "events": dict(account.events),
         "duplicates": account.counts[Counted.DUPLICATE_FILLS],
         "rejects": dict(account.rejects),
@@ -90,6 +94,12 @@ def fills_of(account: ReplayAccount) -> dict[str, int]:
     """How many fills there were, and of which kinds."""
     kinds = {name: account.counts[kind] for name, kind in _KINDS_OF_FILLS.items()}
     return {"total": account.counts[Counted.FILLS], **kinds}
+
+
+def trades_of(account: ReplayAccount) -> dict[str, int]:
+    """How many public trades there were, and of which kinds."""
+    kinds = {name: account.counts[kind] for name, kind in _KINDS_OF_TRADES.items()}
+    return {"total": account.counts[Counted.TRADES], **kinds}
 
 
 def totals_of(liquidations: Sequence[LiquidationText]) -> list[list[str]]:
@@ -111,6 +121,8 @@ def _show(result: ReplayResult, console: Console) -> None:
     agreement = "all accounted for" if accounted == fills["total"] else f"ONLY {accounted:,} ACCOUNTED FOR"
     rows = [[name, f"{count:,}"] for name, count in fills.items()]
     console.print(f"\nFills, {agreement}:", build_table(("kind", "fills#"), rows))
+    if trades := account.counts[Counted.TRADES]:
+        console.print(f"\n{trades:,} public trades, {trades_of(account)['duplicate']:,} of them told again")
     if account.rejects:
         rejects = [[rule, f"{count:,}"] for rule, count in account.rejects.most_common()]
         console.print("\nRejects:", build_table(("rule", "payloads or rows#"), rejects))

@@ -85,6 +85,11 @@ def shipped() -> list[Recording]:
     return [read_recording(folder) for folder in sorted(SHIPPED.iterdir()) if (folder / ORIGIN).is_file()]
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a recording of that name ships."""
+    return any(each.origin.name == name for each in shipped())
+
+
 def find_recording(name_or_path: str) -> Recording:
     """The shipped recording of that name, or the one at that path; InvalidQuery says what to do otherwise."""
     known = {each.origin.name: each for each in shipped()}

@@ -8,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from kamiyo.core.events import Gap
 from kamiyo.core.ports import Counted, Raw
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Outcome, Pipeline
 
@@ -36,18 +37,22 @@ class ReplayAccount(msgspec.Struct, kw_only=True):
 
 
 async def replay(
-    raws: Iterable[Raw],
+    items: Iterable[Raw | Gap],
     pipeline: Pipeline,
     *,
     progress: Progress,
     batch_payloads: int = MAX_BATCH_PAYLOADS,
+    account: ReplayAccount | None = None,
 ) -> ReplayAccount:
-    """Run every payload through the pipeline, in order; ``progress`` hears how many are done."""
-    account = ReplayAccount()
-    remaining = iter(raws)
+    """Run every payload through the pipeline, in order; ``progress`` hears how many are done.
+
+    It goes on in ``account``, if there is one of what was replayed before.
+    """
+    account = account or ReplayAccount()
+    remaining = iter(items)
     while batch := list(islice(remaining, batch_payloads)):
         for outcome in await pipeline.run(batch):
             account.add(outcome)
-        account.payloads += len(batch)
+        account.payloads += sum(isinstance(each, Raw) for each in batch)
         progress(account.payloads)
     return account

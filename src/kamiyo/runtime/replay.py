@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
+import msgspec
+
 from kamiyo.aggregators.base import Toolbox
-from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings, stream_of
-from kamiyo.core.errors import InvalidQuery
-from kamiyo.core.ids import Cursor
+from kamiyo.aggregators.hyperliquid_api import AGGREGATOR as API
+from kamiyo.aggregators.hyperliquid_api import HyperliquidAPISettings
+from kamiyo.aggregators.hyperliquid_node import AGGREGATOR as NODE
+from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeSettings, stream_of
+from kamiyo.core.errors import InvalidQuery, MalformedPayload
+from kamiyo.core.events import Gap
+from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.money import install_context
 from kamiyo.core.ports import Raw, Span
+from kamiyo.core.time import from_millis
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.recordings import read_lines
 from kamiyo.kit.transport import open_session
+from kamiyo.lab.recorded_payload import BEGINNING, GAP, decode_payload
+from kamiyo.lab.recording import ORIGIN, Kind, find_recording, is_shipped
+from kamiyo.lab.simulated import complete
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Pipeline
 from kamiyo.processing.replay import ReplayAccount, replay
 from kamiyo.storage.journal import PostgresJournal
@@ -26,6 +39,8 @@ from kamiyo.storage.throwaway import throwaway_database
 
 UNKNOWN_STREAM = "unknown"
 _PAGE = 1_000
+_PAYLOADS = (Kind.NODE_FILLS, Kind.NODE_LINES, Kind.FRAMES)
+_decode_gap = msgspec.json.Decoder(Gap).decode
 _DOCUMENTATION = frozenset({".md", ".txt"})
 
 Progress = Callable[[int, int], None]
@@ -40,15 +55,20 @@ class ReplayResult:
     duration: timedelta
 
 
-def recorded_files(paths: Sequence[Path]) -> list[Path]:
+@contextmanager
+def recorded_files(paths: Sequence[Path]) -> Generator[list[Path]]:
     """The files to replay, in order; InvalidQuery for a path without any.
 
-    Of a folder all it holds at any depth counts, but for hidden files and what describes a recording.
+    A path is a file, a folder or the name of a recording that ships. Of a folder without an origin file all
+    it holds at any depth counts, but for hidden files and what describes a recording.
     """
-    return [file for path in paths for file in _files_of(path)]
+    with ExitStack() as made:
+        yield [file for path in paths for file in _files_of(path, made)]
 
 
-def _files_of(path: Path) -> list[Path]:
+def _files_of(path: Path, made: ExitStack) -> list[Path]:
+    if (path / ORIGIN).is_file() or (not path.exists() and is_shipped(str(path))):
+        return _recording_files(path, made)
     if not path.exists():
         raise InvalidQuery(f"there is no {path}")
     if not path.is_dir():
@@ -57,6 +77,16 @@ def _files_of(path: Path) -> list[Path]:
     if not found:
         raise InvalidQuery(f"there is no recording in {path}")
     return found
+
+
+def _recording_files(path: Path, made: ExitStack) -> list[Path]:
+    recording = made.enter_context(complete(find_recording(str(path))))
+    files = [file for file, known in recording.files if known.kind in _PAYLOADS]
+    if not files:
+        raise InvalidQuery(
+            f"{path} is a series and holds no payloads to account for: show it by kamiyo run --replay {path}"
+        )
+    return files
 
 
 def _may_be_recording(file: Path, folder: Path) -> bool:
@@ -81,15 +111,24 @@ async def replay_files(
         open_pool(url) as pool,
         open_session() as session,
     ):
-        aggregator = AGGREGATOR.build(HyperliquidNodeSettings(), Toolbox(clock=clock, session=session))
+        tools = Toolbox(clock=clock, session=session)
         journal = PostgresJournal(pool, clock)
-        await journal.register(aggregator.description)
-        account = await replay(
-            recording.raws(),
-            Pipeline(aggregator, journal, clock),
-            progress=lambda payloads: progress(payloads, recording.read),
-            batch_payloads=batch_payloads,
-        )
+        pipelines: dict[SourceName, Pipeline] = {}
+        for aggregator in (
+            NODE.build(HyperliquidNodeSettings(), tools),
+            API.build(HyperliquidAPISettings(), tools),
+        ):
+            await journal.register(aggregator.description)
+            pipelines[aggregator.name] = Pipeline(aggregator, journal, clock)
+        account = ReplayAccount()
+        for source, items in groupby(recording.items(), key=attrgetter("source")):
+            await replay(
+                items,
+                pipelines[source],
+                progress=lambda payloads: progress(payloads, recording.read),
+                batch_payloads=batch_payloads,
+                account=account,
+            )
         liquidations = await _all_liquidations(pool)
     return ReplayResult(account, liquidations, clock.now() - started)
 
@@ -119,20 +158,44 @@ class _Recording:
     def read(self) -> int:
         return self._read_before + self._read_here
 
-    def raws(self) -> Generator[Raw]:
+    def items(self) -> Generator[Raw | Gap]:
         for file in self._files:
-            yield from self._raws_of(file)
+            for offset, line in read_lines(file, told=self._tell):
+                yield self._item(
+                    line, Cursor(f"{file.name}:{offset}"), Span(str(file), offset, offset + len(line))
+                )
             self._read_before, self._read_here = self.read, 0
 
-    def _raws_of(self, file: Path) -> Generator[Raw]:
-        for offset, line in read_lines(file, told=self._tell):
-            yield Raw(
-                source=AGGREGATOR.name,
-                stream=stream_of(line) or UNKNOWN_STREAM,
+    def _item(self, line: bytes, cursor: Cursor, span: Span) -> Raw | Gap:
+        """A line of a node as it is, and what was recorded of another source as it came."""
+        if not line.startswith(BEGINNING):
+            stream = stream_of(line) or UNKNOWN_STREAM
+            now = self._clock.now()
+            return Raw(
+                source=NODE.name, stream=stream, payload=line, received_at=now, cursor=cursor, span=span
+            )
+        try:
+            recorded = decode_payload(line)
+            if recorded.stream == GAP:
+                return msgspec.structs.replace(_decode_gap(recorded.content), source=API.name)
+            at = from_millis(recorded.received_at)
+            return Raw(
+                source=API.name,
+                stream=recorded.stream,
+                payload=recorded.content,
+                received_at=at,
+                cursor=cursor,
+                span=span,
+            )
+        except (MalformedPayload, msgspec.DecodeError, OverflowError):
+            now = self._clock.now()
+            return Raw(
+                source=API.name,
+                stream=UNKNOWN_STREAM,
                 payload=line,
-                received_at=self._clock.now(),
-                cursor=Cursor(f"{file.name}:{offset}"),
-                span=Span(str(file), offset, offset + len(line)),
+                received_at=now,
+                cursor=cursor,
+                span=span,
             )
 
     def _tell(self, position: int) -> None:

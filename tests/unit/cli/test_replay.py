@@ -21,7 +21,15 @@ def a_row(method: str, amount_usd: str) -> LiquidationText:
 
 ACCOUNT = ReplayAccount(
     payloads=7,
-    counts=Counter({Counted.FILLS: 6, Counted.ORDINARY_FILLS: 3, Counted.DUPLICATE_FILLS: 3}),
+    counts=Counter(
+        {
+            Counted.FILLS: 6,
+            Counted.ORDINARY_FILLS: 3,
+            Counted.DUPLICATE_FILLS: 3,
+            Counted.TRADES: 2,
+            Counted.DUPLICATE_TRADES: 1,
+        }
+    ),
     events=Counter({"LiquidatedFill": 2}),
     rejects=Counter({"unknown_stream": 1}),
     gaps=4,
@@ -52,6 +60,7 @@ def test_the_account_for_machines_has_its_promised_fields() -> None:
     assert account_of(ReplayResult(ACCOUNT, [row], timedelta(milliseconds=1500))) == {
         "payloads": 7,
         "fills": fills_of(ACCOUNT),
+        "trades": {"total": 2, "duplicate": 1, "refused": 0},
         "events": {"LiquidatedFill": 2},
         "duplicates": 3,
         "rejects": {"unknown_stream": 1},
