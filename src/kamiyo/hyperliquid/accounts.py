@@ -222,7 +222,7 @@ def vault_state(
     """A vault as it stands: its value is the day's newest point, its gain the newest of all time."""
     vault = decode_vault(content)
     periods = dict(vault.portfolio)
-    nothing = WireHistory()
+    day, ever = periods.get("day"), periods.get("allTime")
     relatives = vault.relationship.data
     parent = None if relatives is None else relatives.parent_address
     return VaultState(
@@ -232,8 +232,8 @@ def vault_state(
         name="".join(filter(str.isprintable, vault.name))[:_LONGEST_NAME],
         parent=None if parent is None else parse_address(parent),
         timestamp=at,
-        account_value=_newest(periods.get("day", nothing).account_value_history),
-        total_pnl=_newest(periods.get("allTime", nothing).pnl_history),
+        account_value=None if day is None else _newest(day.account_value_history),
+        total_pnl=None if ever is None else _newest(ever.pnl_history),
         children=_children(vault),
     )
 
