@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from kamiyo.core.errors import InvalidQuery, SourceUnavailable
+from kamiyo.core.modes import Mode, Showing
 from kamiyo.kit.transport import Answer, open_session
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
@@ -47,12 +48,19 @@ class Coverage(msgspec.Struct, frozen=True):
 class Meta(msgspec.Struct, frozen=True):
     """What an answer says of itself."""
 
+    mode: Mode
+    recording: str | None
     as_of: str
     stale: bool
     coverage: Coverage
     has_more: bool
     next_cursor: str | None
     warnings: tuple[str, ...]
+
+    @property
+    def notice(self) -> str | None:
+        """What must be said before anything of an answer that does not show what happens now."""
+        return Showing(self.mode, self.recording).notice
 
 
 class Listing(msgspec.Struct, frozen=True):

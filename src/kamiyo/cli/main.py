@@ -18,6 +18,8 @@ COMMANDS = {
     "replay": "kamiyo.cli.replay",
     "exploits": "kamiyo.cli.query",
     "liquidations": "kamiyo.cli.query",
+    "markets": "kamiyo.cli.states",
+    "positions": "kamiyo.cli.states",
     "watch": "kamiyo.cli.watch",
     "doctor": "kamiyo.cli.doctor",
 }

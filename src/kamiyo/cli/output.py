@@ -25,6 +25,7 @@ from kamiyo.cli.client import Meta
 from kamiyo.core.money import plain
 
 UNKNOWN = "unknown"
+LOUD = "bold reverse yellow"
 _WIDTH_OF_A_FILE = 200
 _CENT = Decimal("0.01")
 

@@ -12,7 +12,16 @@ import typer
 from rich.table import Table
 
 from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, Listing, ServerOption, open_client, read_row
-from kamiyo.cli.output import amount, amount_range, build_table, freshness_lines, open_console, print_json
+from kamiyo.cli.output import (
+    LOUD,
+    amount,
+    amount_range,
+    build_table,
+    clean,
+    freshness_lines,
+    open_console,
+    print_json,
+)
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.margin import Direction
@@ -114,8 +123,8 @@ def exploits(
         "start": moment(start),
         "end": moment(end),
     }
-    listing = asyncio.run(_ask(server, "/exploits", filters, limit))
-    _show(listing, json=json, build=_exploit_table, none="no exploit fits")
+    listing = asyncio.run(ask(server, "/exploits", filters, limit))
+    show(listing, json=json, build=_exploit_table, none="no exploit fits")
 
 
 def liquidations(
@@ -141,8 +150,8 @@ def liquidations(
         "start": moment(start),
         "end": moment(end),
     }
-    listing = asyncio.run(_ask(server, "/liquidations", filters, limit))
-    _show(listing, json=json, build=_liquidation_table, none="no liquidation is known that fits")
+    listing = asyncio.run(ask(server, "/liquidations", filters, limit))
+    show(listing, json=json, build=_liquidation_table, none="no liquidation is known that fits")
 
 
 def moment(text: str | None) -> str | None:
@@ -155,7 +164,8 @@ def read_liquidation(content: msgspec.Raw) -> LiquidationRow:
     return read_row(_liquidation, content)
 
 
-async def _ask(server: str, path: str, filters: Mapping[str, str | None], limit: int) -> Listing:
+async def ask(server: str, path: str, filters: Mapping[str, str | None], limit: int) -> Listing:
+    """The rows of a server's list that pass the filters."""
     async with open_client(server) as client:
         return await client.listing(path, filters, limit)
 
@@ -168,15 +178,16 @@ def _exploit_table(rows: Sequence[msgspec.Raw]) -> Table:
     return build_table(_EXPLOIT_COLUMNS, [read_row(_exploit, row).cells() for row in rows])
 
 
-def _show(
-    listing: Listing, *, json: bool, build: Callable[[Sequence[msgspec.Raw]], Table], none: str
-) -> None:
+def show(listing: Listing, *, json: bool, build: Callable[[Sequence[msgspec.Raw]], Table], none: str) -> None:
+    """Print a list with what is to be believed of it, under its mode unless it shows what happens now."""
     if json:
         print_json({"data": listing.rows, "meta": listing.raw_meta})
         return
     console = open_console()
+    if listing.meta.notice is not None:
+        console.print(clean(listing.meta.notice), style=LOUD, soft_wrap=True)
     console.print(build(listing.rows) if listing.rows else none)
     if listing.meta.has_more:
-        console.print(f"the newest {len(listing.rows)} are shown; for more: --limit")
+        console.print(f"the first {len(listing.rows)} are shown; for more: --limit")
     for line in freshness_lines(listing.meta):
         console.print(line)

@@ -12,6 +12,7 @@ import msgspec
 from kamiyo.api.stream import grammar
 from kamiyo.cli.client import check_server, no_answer
 from kamiyo.core.errors import InvalidQuery, SourceUnavailable
+from kamiyo.core.modes import LIVE, Mode, Showing
 from kamiyo.core.time import Clock
 from kamiyo.kit.supervision import wait_before_restart
 from kamiyo.kit.transport import WebSocket, open_websocket
@@ -28,7 +29,7 @@ class Listener(Protocol):
         ...
 
     def notice(self, state: str, detail: str) -> None:
-        """What became of the connection: ``connected``, ``lost`` or ``missed``."""
+        """What became of the connection: ``connected``, ``lost`` or ``missed``; or how it is not live."""
         ...
 
 
@@ -37,6 +38,8 @@ class _Frame(msgspec.Struct, frozen=True):
     cursor: str | None = None
     replayed: bool = False
     data: msgspec.Raw = msgspec.Raw(b"null")
+    mode: Mode = LIVE.mode
+    recording: str | None = None
 
 
 class _Response(msgspec.Struct, frozen=True):
@@ -97,6 +100,8 @@ class Subscription:
                 self._tell_connection()
             case "error":
                 await self._take_error(_decoded(_error, frame.data), socket)
+            case "hello":
+                self._tell_mode(Showing(frame.mode, frame.recording))
             case channel if channel == type(self._wanted).__struct_config__.tag:
                 self._listener.messages(_decoded(_rows, frame.data), replayed=frame.replayed)
             case _:
@@ -120,6 +125,10 @@ class Subscription:
             self._listener.notice("connected", f"connected to {self._server}{again}")
         self._connected = True
         self._failures = 0
+
+    def _tell_mode(self, showing: Showing) -> None:
+        if showing.notice is not None:
+            self._listener.notice(showing.mode.lower(), showing.notice)
 
     def _tell_loss(self, error: SourceUnavailable) -> None:
         if self._connected:

@@ -12,7 +12,7 @@ import msgspec
 from kamiyo.api.stream.grammar import ANY, Liquidations
 from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, Meta, ServerOption, SourceLine, open_client
 from kamiyo.cli.exits import ungrouped
-from kamiyo.cli.output import amount, clean, open_console, print_json
+from kamiyo.cli.output import LOUD, amount, clean, open_console, print_json
 from kamiyo.cli.query import (
     AssetOption,
     LiquidationRow,
@@ -24,6 +24,7 @@ from kamiyo.cli.query import (
 )
 from kamiyo.cli.subscription import Listener, Subscription
 from kamiyo.core.errors import InvalidQuery, SourceUnavailable
+from kamiyo.core.modes import Mode
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.logging import configure
@@ -31,6 +32,7 @@ from kamiyo.kit.logging import configure
 LOOK = timedelta(seconds=5)
 QUIET = timedelta(minutes=1)
 _REMEMBERED = 10_000
+_NOT_LIVE = frozenset(mode.lower() for mode in Mode if mode is not Mode.LIVE)
 
 
 def watch(
@@ -46,7 +48,8 @@ def watch(
     """Show liquidations as they come; tell a blind server from a quiet market.
 
     With --json each line is an object: "channel" is "liquidations", or "watch" with the "state" of what is
-    watched: connected, lost, missed, sighted, behind, blind, unknown, quiet.
+    watched: connected, lost, missed, sighted, behind, blind, unknown, quiet; replay or simulated if what is
+    watched happened before, or never.
     """
     wanted = Liquidations(asset=asset or ANY, user=user or ANY, side=side, method=method, min_usd=min_usd)
     configure(json=json)
@@ -88,7 +91,8 @@ class Screen:
         if self._json:
             print_json({"channel": "watch", "state": state, "detail": detail})
         else:
-            self._error.print(clean(f"-- {detail}"), style="dim", soft_wrap=True)
+            style = LOUD if state in _NOT_LIVE else "dim"
+            self._error.print(clean(f"-- {detail}"), style=style, soft_wrap=True)
 
     def _shown_before(self, identity: str) -> bool:
         before = identity in self._shown

@@ -147,6 +147,19 @@ async def test_nobody_there_at_first_ends_it() -> None:
     assert "start it with" in str(failure)
 
 
+async def test_what_is_not_live_is_said_first() -> None:
+    """Before the first message the one who listens knows that what comes happened before, or never."""
+
+    async def replay(connection: ServerConnection) -> None:
+        await connection.send(frame(channel="hello", mode="REPLAY", recording="POPCAT"))
+        await connection.send(accepted("e:1"))
+        await connection.send(frame(channel="error", data={"code": "invalid_frame", "detail": "enough"}))
+
+    told, error = await Server(replay).serve_until_it_fails()
+    assert told.all == ["replay", "connected"]
+    assert str(error) == "enough"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"channel":"subscriptionResponse","data":{}}'])
 async def test_what_cannot_be_read_is_a_loss(text: str) -> None:
     """It is never taken for silence."""

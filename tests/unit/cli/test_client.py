@@ -28,7 +28,9 @@ class ScriptedSession:
 
 
 def page(*rows: int, cursor: str | None = None, **changes: Any) -> Answer:
-    meta = {
+    meta: dict[str, Any] = {
+        "mode": "LIVE",
+        "recording": None,
         "count": len(rows),
         "as_of": "2025-10-10T21:16:05.000Z",
         "stale": False,

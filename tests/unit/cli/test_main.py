@@ -55,7 +55,7 @@ def test_every_command_has_a_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the help promises of options can be asked for by name."""
-    for command in ("run", "replay", "exploits", "liquidations", "watch", "doctor"):
+    for command in ("run", "replay", "exploits", "liquidations", "markets", "positions", "watch", "doctor"):
         monkeypatch.setattr(sys, "argv", ["kamiyo", command, "--help"])
         with pytest.raises(SystemExit) as caught:
             program.main()

@@ -7,10 +7,13 @@ from rich.console import Console
 
 from kamiyo.cli.client import Coverage, Meta, SourceLine
 from kamiyo.cli.output import amount, amount_range, build_table, clean, freshness_lines, print_json
+from kamiyo.core.modes import Mode
 
 
 def a_meta(*sources: SourceLine, **changes: object) -> Meta:
     values: dict = {
+        "mode": Mode.LIVE,
+        "recording": None,
         "as_of": "2025-10-10T21:16:05.000Z",
         "stale": False,
         "coverage": Coverage(label="complete", sources=sources),
