@@ -1,5 +1,7 @@
 """Sends mutated payloads through the pipeline: each must end as events or rejects, in time, and storable.
 
+Mutated frames of the socket go to ``fuzz_frames``.
+
     python -m tools.fuzz [--count N] [--seed S] [--processes P]
 
 Every payload starts as a valid one of some stream, is mutated, and goes through normalize, deduplicate and
@@ -12,8 +14,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -37,33 +38,12 @@ from kamiyo.processing.deduplicator import Deduplicator
 from kamiyo.processing.normalizer import normalize
 from kamiyo.processing.validator import validate
 from kamiyo.storage import copy_text
+from tools.fuzz_frames import frames_chunk
+from tools.fuzzing import Summary, stalled
 from tools.mutations import CHUNK, payloads
 
 NOW: Final = datetime(2025, 10, 10, 21, 16, 1, tzinfo=UTC)
-# A slow machine and a full collection of garbage are no stall; what grows faster than its length is one.
-SLOWEST_START: Final = timedelta(milliseconds=250)
-SLOWEST_PER_MEGABYTE: Final = timedelta(seconds=1)
 REMEMBER_EVERY: Final = 100
-
-
-@dataclass
-class Summary:
-    """What came of the payloads."""
-
-    payloads: int = 0
-    size: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter[str])
-    rules: Counter[str] = field(default_factory=Counter[str])
-    faults: list[str] = field(default_factory=list[str])
-    slowest: timedelta = timedelta()
-
-    def add(self, other: "Summary") -> None:
-        self.payloads += other.payloads
-        self.size += other.size
-        self.outcomes.update(other.outcomes)
-        self.rules.update(other.rules)
-        self.faults += other.faults
-        self.slowest = max(self.slowest, other.slowest)
 
 
 # --- the way of a payload ---------------------------------------------------------------------------------
@@ -176,68 +156,64 @@ def _send(summary: Summary, pipeline: Pipeline, stream: str, line: bytes) -> Non
     except Exception as error:  # noqa: BLE001  (any exception at all is what is looked for)
         found, fault = Normalized(), f"{type(error).__name__}: {error!s:.300}"
     taken = timedelta(seconds=time.perf_counter() - started)
-    if taken > _bound(line) and _is_slow(stream, line):
-        fault = fault or f"took {taken} for {len(line)} bytes"
-    summary.payloads += 1
-    summary.size += len(line)
-    summary.slowest = max(summary.slowest, taken)
+    if fault is None and stalled(line, taken, lambda: Pipeline().run(stream, line)):
+        fault = f"took {taken} for {len(line)} bytes"
+    summary.note(stream, line, taken, fault)
     summary.outcomes["rejected" if found.rejects else "accepted"] += 1
     summary.outcomes.update(type(event).__name__ for event in found.events)
     summary.rules.update(each.rule for each in found.rejects)
-    if fault is not None:
-        summary.faults.append(f"{fault}\n    {stream}: {line[:400]!r}")
 
 
-def _bound(line: bytes) -> timedelta:
-    return SLOWEST_START + SLOWEST_PER_MEGABYTE * (len(line) / 1e6)
+def _chunk(task: tuple[Callable[[tuple[int, int]], Summary], tuple[int, int]]) -> tuple[str, Summary]:
+    send, part = task
+    return send.__name__, send(part)
 
 
-def _is_slow(stream: str, line: bytes) -> bool:
-    """Whether it was the line: sent again, and by the processor's time, as a busy machine is no stall."""
-    pipeline = Pipeline()
-    started = time.thread_time()
-    pipeline.run(stream, line)
-    return timedelta(seconds=time.thread_time() - started) > _bound(line)
-
-
-def fuzz(count: int, seed: int, processes: int) -> Summary:
-    """Send ``count`` payloads and sum up; chunks have seeds of their own, derived from ``seed``."""
-    tasks = [(seed + at, min(CHUNK, count - at)) for at in range(0, count, CHUNK)]
-    total = Summary()
+def fuzz(count: int, seed: int, processes: int) -> dict[str, Summary]:
+    """Send ``count`` of each part and sum up; chunks have seeds of their own, derived from ``seed``."""
+    parts = [(seed + at, min(CHUNK, count - at)) for at in range(0, count, CHUNK)]
+    tasks = [(send, part) for send in PARTS for part in parts]
+    totals = {send.__name__: Summary() for send in PARTS}
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for done, part in enumerate(pool.imap_unordered(fuzz_chunk, tasks), start=1):
-            total.add(part)
-            print(
-                f"\r{done}/{len(tasks)} chunks, {len(total.faults)} faults",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+        for done, (name, part) in enumerate(pool.imap_unordered(_chunk, tasks), start=1):
+            totals[name].add(part)
+            faults = sum(len(total.faults) for total in totals.values())
+            print(f"\r{done}/{len(tasks)} chunks, {faults} faults", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return total
+    return totals
+
+
+def report(total: Summary, name: str) -> None:
+    """Print what came of one part."""
+    print(f"{total.payloads:,} {name}, {total.size / 1e6:,.0f} MB")
+    print("  " + ", ".join(f"{outcome} {number:,}" for outcome, number in total.outcomes.most_common()))
+    print("  " + ", ".join(f"{rule} {number:,}" for rule, number in total.rules.most_common()))
+    print(f"  slowest {total.slowest.total_seconds() * 1000:,.0f} ms, {len(total.faults)} faults")
+    for fault in total.faults[:20]:
+        print(f"FAULT {fault}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Fuzz, print what came of it; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(
-        prog="./dev fuzz", description="Send mutated payloads through the pipeline."
+        prog="./dev fuzz", description="Send mutated payloads through the pipeline, and frames to a session."
     )
-    parser.add_argument("--count", type=int, default=1_000_000, help="payloads to send (default: 1,000,000)")
+    parser.add_argument("--count", type=int, default=1_000_000, help="of each to send (default: 1,000,000)")
     parser.add_argument("--seed", type=int, default=1, help="what makes the payloads (default: 1)")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     given = parser.parse_args(arguments)
     started = time.perf_counter()
-    total = fuzz(given.count, given.seed, given.processes)
-    print(
-        f"{total.payloads:,} payloads, {total.size / 1e6:,.0f} MB in {time.perf_counter() - started:,.0f} s"
-    )
-    print("  " + ", ".join(f"{name} {number:,}" for name, number in total.outcomes.most_common()))
-    print("  " + ", ".join(f"{name} {number:,}" for name, number in total.rules.most_common()))
-    print(f"  slowest payload {total.slowest.total_seconds() * 1000:,.0f} ms, {len(total.faults)} faults")
-    for fault in total.faults[:20]:
-        print(f"FAULT {fault}")
-    return 1 if total.faults else 0
+    totals = fuzz(given.count, given.seed, given.processes)
+    for send, name in PARTS.items():
+        report(totals[send.__name__], name)
+    print(f"{time.perf_counter() - started:,.0f} s")
+    return 1 if any(total.faults for total in totals.values()) else 0
 
+
+PARTS: Final[dict[Callable[[tuple[int, int]], Summary], str]] = {
+    fuzz_chunk: "payloads of a node's files",
+    frames_chunk: "frames of the socket",
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

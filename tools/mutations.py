@@ -71,7 +71,7 @@ def seed_payload(random: Random, stream: str) -> Json:
             return _misc(random)
         case _:
             user = random.choice(USERS)
-            return [{**_fill(random), **_named(user), "crossed": True} for _ in range(random.randint(1, 4))]
+            return [{**fill(random), **_named(user), "crossed": True} for _ in range(random.randint(1, 4))]
 
 
 def _block(random: Random, events: list[Json]) -> dict[str, Json]:
@@ -84,10 +84,10 @@ def _block(random: Random, events: list[Json]) -> dict[str, Json]:
 
 
 def _row(random: Random) -> list[Json]:
-    user, fill = random.choice(USERS), _fill(random)
+    user, row = random.choice(USERS), fill(random)
     if random.choice([True, True, False]):
-        fill |= _named(random.choice(USERS), random.choice(["market", "market", "backstop"]))
-    return [user, fill]
+        row |= _named(random.choice(USERS), random.choice(["market", "market", "backstop"]))
+    return [user, row]
 
 
 def _named(user: str, method: str = "market") -> dict[str, Json]:
@@ -95,7 +95,7 @@ def _named(user: str, method: str = "market") -> dict[str, Json]:
     return {"liquidation": {"liquidatedUser": user, "markPx": "3000.5", "method": method}, "dir": told}
 
 
-def _fill(random: Random) -> dict[str, Json]:
+def fill(random: Random) -> dict[str, Json]:
     return {
         "coin": random.choice(["ETH", "BTC", "xyz:TSLA", "@107", "PURR/USDC"]),
         "px": f"{random.randint(1, 99_999)}.{random.randint(0, 9)}",
@@ -138,10 +138,20 @@ def _misc(random: Random) -> dict[str, Json]:
 
 def mutated(random: Random, payload: Json) -> bytes:
     """The payload with some values exchanged, and the bytes of it damaged in turn."""
+    line = exchanged(random, payload)
+    return damaged(random, line, random.choice([0, 0, 1, 1, 2, 4]))
+
+
+def exchanged(random: Random, payload: Json) -> bytes:
+    """The payload with some values exchanged, or none."""
     for _ in range(random.choice([0, 1, 1, 2, 3])):
         _exchange(random, payload)
-    line = msgspec.json.encode(payload)
-    for _ in range(random.choice([0, 0, 1, 1, 2, 4])):
+    return msgspec.json.encode(payload)
+
+
+def damaged(random: Random, line: bytes, times: int) -> bytes:
+    """The bytes damaged so many times in turn."""
+    for _ in range(times):
         line = random.choice(DAMAGES)(random, line)
     return line
 
@@ -171,11 +181,19 @@ def _exchange(random: Random, payload: Json) -> None:
             container[key] = _similar(random, key)
 
 
+# In rows and blocks, then in the socket's frames.
+NUMERIC: Final = frozenset({
+    "px", "sz", "markpx", "startposition", "closedpnl", "fee", "tid", "szi", "block_number",
+    "midpx", "oraclepx", "limitpx", "origsz", "premium", "funding", "fundingrate", "openinterest", "usdc",
+    *"ochlvn", "oid", "id",
+})  # fmt: skip
+
+
 def _similar(random: Random, key: Json) -> Json:
     name = str(key).lower()
-    if "time" in name:
+    if "time" in name or name == "t":
         return random.choice(TIMES)
-    if name in {"px", "sz", "markpx", "startposition", "closedpnl", "fee", "tid", "szi", "block_number"}:
+    if name in NUMERIC:
         return random.choice(NUMBERS)
     return deepcopy(random.choice([*TEXTS, *NUMBERS, *OTHERS]))
 
@@ -223,11 +241,11 @@ def huge_payload(random: Random) -> bytes:
         case 0:
             return msgspec.json.encode(_block(random, [_row(random)] * (size // 400)))
         case 1:
-            return msgspec.json.encode(_block(random, [[USERS[0], {**_fill(random), "coin": "x" * size}]]))
+            return msgspec.json.encode(_block(random, [[USERS[0], {**fill(random), "coin": "x" * size}]]))
         case 2:
             return msgspec.json.encode(_block(random, []))[:-2] + b"[" * size
         case _:
-            return msgspec.json.encode([USERS[0], {**_fill(random), "px": "9" * size}])
+            return msgspec.json.encode([USERS[0], {**fill(random), "px": "9" * size}])
 
 
 def payloads(seed: int, count: int, *, huge: bool = True) -> Iterator[tuple[str, bytes]]:

@@ -19,6 +19,7 @@ seconds_and_amounts = st.lists(st.tuples(st.integers(-3, 40), st.integers(1, 4))
 def test_the_limits_are_those_of_the_venues_documentation() -> None:
     """Of August 2026, for one address; fourteen users were accepted and ten are promised."""
     assert (limits.REST_WEIGHT_PER_MINUTE, limits.MESSAGES_PER_MINUTE) == (1_200, 2_000)
+    assert timedelta(seconds=60) == MINUTE
     assert (limits.CONNECTIONS, limits.NEW_CONNECTIONS_PER_MINUTE) == (10, 30)
     assert (limits.SUBSCRIPTIONS, limits.TRACKED_USERS, limits.POSTS_IN_FLIGHT) == (1_000, 10, 100)
 

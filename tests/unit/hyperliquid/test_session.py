@@ -98,6 +98,13 @@ def test_messages_are_paced_over_any_minute() -> None:
     assert session.tick(NOW + MINUTE) == [PING, as_message(SOL)]
 
 
+def test_a_ping_is_a_message_too() -> None:
+    """It counts, as the venue counts it."""
+    messages = SlidingWindow(100, MINUTE)
+    assert Session(now=NOW, messages=messages).tick(NOW + PING_EVERY) == [PING]
+    assert messages.room(NOW + PING_EVERY) == 99
+
+
 def test_a_connection_without_messages_of_its_own_counts_its_own() -> None:
     """A thousand subscriptions go out at once, as two thousand messages a minute allow."""
     wanted = [Subscription("trades", f"A{number}") for number in range(1_000)]
@@ -450,6 +457,14 @@ def test_the_first_connections_need_not_wait() -> None:
     """Nothing has failed yet."""
     reconnecting = Reconnecting(Random(1))
     assert [reconnecting.next_attempt(NOW) for _ in range(10)] == [NOW] * 10
+
+
+def test_the_thirty_first_connection_waits_a_minute() -> None:
+    """Though none failed; each that is asked for is counted when it is due."""
+    reconnecting = Reconnecting(Random(1))
+    assert {reconnecting.next_attempt(NOW) for _ in range(30)} == {NOW}
+    assert reconnecting.next_attempt(NOW + SECOND) == NOW + MINUTE
+    assert reconnecting.next_attempt(NOW + 2 * SECOND) == NOW + MINUTE
 
 
 @pytest.mark.parametrize("said", [0.0, 0.5, 1.0])
