@@ -10,7 +10,10 @@ import typer
 import uvloop
 
 from kamiyo.cli.exits import ungrouped
+from kamiyo.cli.playing import LIST, list_recordings, play_recording
+from kamiyo.core.errors import InvalidQuery
 from kamiyo.kit.logging import configure
+from kamiyo.lab.recording import find_recording
 from kamiyo.runtime.embedded import RunningEngines, start_engines
 from kamiyo.runtime.processes import Role, check_host
 from kamiyo.runtime.processes import run as run_roles
@@ -22,11 +25,20 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings fi
 
 
 def run(
+    *,
     role: Annotated[
         list[Role] | None, typer.Option(help="Only this role; may be repeated. Default: all.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="Show a recording: a name, a path, or `list` for the names."),
+    ] = None,
+    speed: Annotated[
+        int | None, typer.Option(help="Seconds of the recording in each second.", min=1, max=1000)
+    ] = None,
+    exit_at_end: Annotated[bool, typer.Option("--exit-at-end", help="End when the recording has.")] = False,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -35,8 +47,23 @@ def run(
     check_host(settings.host)
     check_sources(settings)
     configure(json=settings.log_json)
+    if replay is None:
+        if speed is not None or exit_at_end:
+            raise InvalidQuery("--speed and --exit-at-end belong to --replay")
+        with engines_of(settings) as engines, ungrouped():
+            uvloop.run(run_roles(settings, engines, role or list(Role)))
+    elif replay == LIST:
+        list_recordings()
+    elif role:
+        raise InvalidQuery("a replay plays all roles in one process: leave out --role")
+    else:
+        _play(settings, replay, speed, exit_at_end=exit_at_end)
+
+
+def _play(settings: Settings, name: str, speed: int | None, *, exit_at_end: bool) -> None:
+    find_recording(name)  # before any engine is started
     with engines_of(settings) as engines, ungrouped():
-        uvloop.run(run_roles(settings, engines, role or list(Role)))
+        play_recording(settings, engines, name, speed, exit_at_end=exit_at_end)
 
 
 def settings_of(
