@@ -149,8 +149,8 @@ def _same(ours: Json, theirs: Json) -> bool:
         return not ours  # a default: empty, false or none
     if ours == theirs or (type(ours) is str and type(theirs) is str):
         return bool(ours == theirs)
-    if type(ours) is bool:
-        return str(theirs).lower() in ({"true", "1"} if ours else {"false", "0"})
+    if type(ours) is bool and str(theirs).lower() == str(ours).lower():
+        return True
     try:
         return Decimal(ours) == Decimal(theirs)
     except (InvalidOperation, TypeError, ValueError):
