@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,14 +18,15 @@ from kamiyo.core.errors import InvalidQuery
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
 from kamiyo.core.sources import SourceType
-from kamiyo.core.time import rfc3339
+from kamiyo.core.time import Clock, rfc3339
 from kamiyo.kit.supervision import supervise
 from kamiyo.lab.recorder import Recorder
 from kamiyo.lab.recording import Origin, name_of
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
 
-_EVERY = timedelta(seconds=2)
+_LOOK = timedelta(milliseconds=200)
+_LOOKS_PER_WRITE = 10
 _AS_LINES = frozenset({"hyperliquid_node"})  # its payloads are lines of files already: they stay as they are
 _log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ async def record(
         listening = _Listening(aggregator, recorder, tools)
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(listening.run(), name=aggregator.name)
-            done = await _watch(listening, limits, stopping, told)
+            done = await _watch(listening, limits, tools.clock, stopping, told)
             reading.cancel()
     return replace(done, packed_bytes=recorder.packed_bytes)
 
@@ -101,18 +102,22 @@ def _origin(folder: Path, aggregator: BaseAggregator, tools: Toolbox) -> Origin:
     )
 
 
-async def _watch(listening: _Listening, limits: Limits, stopping: asyncio.Event, told: Told) -> Recorded:
+async def _watch(
+    listening: _Listening, limits: Limits, clock: Clock, stopping: asyncio.Event, told: Told
+) -> Recorded:
+    looks = 0
     while True:
-        pause = _EVERY
-        if limits.lasting is not None:
-            pause = max(timedelta(0), min(pause, limits.lasting - listening.state().duration))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), pause.total_seconds())
-        state = listening.write()
+        await clock.sleep(_LOOK)
+        looks += 1
+        due = looks % _LOOKS_PER_WRITE == 0
+        state = listening.write() if due else listening.state()
         ended = _end_of(state, limits, stopped=stopping.is_set())
-        told(replace(state, ended=ended))
         if ended is not None:
-            return replace(state, ended=ended)
+            state = replace(listening.write(), ended=ended)
+        if due or ended is not None:
+            told(state)
+        if ended is not None:
+            return state
 
 
 def _end_of(state: Recorded, limits: Limits, *, stopped: bool) -> Ended | None:
