@@ -209,6 +209,14 @@ def test_a_trade_with_an_impossible_field_is_refused(changes: dict) -> None:
         decode_trades_frame(frame("trades", [trade_json(**changes)]))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"time": FIRST_MILLIS}, {"time": LAST_MILLIS - 1}, {"tid": 0}, {"tid": 2**63 - 1}]
+)
+def test_the_first_and_the_last_possible_are_possible(changes: dict) -> None:
+    """What the calendar and the database hold is not refused."""
+    assert decode_trades_frame(frame("trades", [trade_json(**changes)]))
+
+
 @pytest.mark.parametrize("payload", [frame("bbo", []), b'{"data":[]}', b'{"channel":"trades"}', b"[]", b""])
 def test_a_frame_of_another_channel_is_no_frame_of_trades(payload: bytes) -> None:
     """Even where its data might be read as one."""
