@@ -73,6 +73,8 @@ def parse_decimals(texts: Sequence[str]) -> list[Decimal]:
 def plain(number: Decimal) -> str:
     """The number in plain digits without an exponent or trailing zeros: one text for one value."""
     text = str(number)  # a third of the time of format(), and as good unless it uses an exponent
+    if text[-1] != "0" and "E" not in text:
+        return text
     if "E" in text:
         text = format(number, "f")
     if text[-1] == "0" and "." in text:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill, Side
 from kamiyo.core.ports import Counted, Event, Normalized
+from kamiyo.core.trades import Trade
 
 DEFAULT_CAPACITY = 1 << 18
 
@@ -33,6 +34,11 @@ def leg_keys(rows: Sequence[FillRow]) -> list[int]:
         fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, fill.side is _BUY)) & _HASH_MASK
         for user, fill in rows
     ]
+
+
+def trade_keys(trades: Sequence[Trade]) -> list[int]:
+    """Each public trade, as one integer in the manner of ``leg_keys``."""
+    return [trade.tid << _HASH_BITS | hash((trade.time, trade.asset)) & _HASH_MASK for trade in trades]
 
 
 def event_key(event: Event) -> Key | None:
@@ -65,20 +71,25 @@ class Deduplicator:
         return len(self._younger) + len(self._older) + len(self._batch)
 
     def fresh(self, normalized: Normalized) -> Normalized:
-        """The payload without what was heard before; dropped fills are counted as duplicates."""
+        """The payload without what was heard before; dropped fills and trades are counted as duplicates."""
         fills = self._fresh(normalized.fills, leg_keys(normalized.fills))
         events = self._fresh(normalized.events, [event_key(event) for event in normalized.events])
+        trades = self._fresh(normalized.trades, trade_keys(normalized.trades))
         dropped_fills = len(normalized.fills) - len(fills)
-        if len(events) == len(normalized.events) and not dropped_fills:
+        dropped_trades = len(normalized.trades) - len(trades)
+        if len(events) == len(normalized.events) and not dropped_fills and not dropped_trades:
             return normalized
         dropped_legs = _liquidated(normalized.events) - _liquidated(events)
         counts = dict(normalized.counts)
         counts[Counted.DUPLICATE_FILLS] = dropped_fills + dropped_legs
         counts[Counted.ORDINARY_FILLS] = counts.get(Counted.ORDINARY_FILLS, 0) - dropped_fills
         counts[Counted.LIQUIDATED_FILLS] = counts.get(Counted.LIQUIDATED_FILLS, 0) - dropped_legs
+        if dropped_trades:
+            counts[Counted.DUPLICATE_TRADES] = dropped_trades
         return Normalized(
             events=events,
             fills=fills,
+            trades=trades,
             rejects=normalized.rejects,
             counts=counts,
             block=normalized.block,
@@ -98,6 +109,10 @@ class Deduplicator:
 
     def _fresh(self, items: Sequence[T], keys: Sequence[Key | None]) -> Sequence[T]:
         """What has a key not heard before, or none."""
+        if not items:
+            return items
+        if not keys:
+            return items
         distinct = set(keys)
         distinct.discard(None)
         # The usual case, decided by three set operations in C: nothing was heard before.
@@ -107,7 +122,8 @@ class Deduplicator:
         return [item for item, key in zip(items, keys, strict=True) if key is None or self._take(key)]
 
     def _all_new(self, keys: set[Key | None]) -> bool:
-        return all(keys.isdisjoint(known) for known in (self._batch, self._younger, self._older))
+        disjoint = keys.isdisjoint
+        return disjoint(self._batch) and disjoint(self._younger) and disjoint(self._older)
 
     def _take(self, key: Key) -> bool:
         if key in self._batch or key in self._younger or key in self._older:

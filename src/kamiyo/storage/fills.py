@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
@@ -52,12 +53,13 @@ SELECT moment FROM unnest($3::timestamptz[]) AS moment
 WHERE EXISTS (SELECT FROM liquidation_fills
               WHERE chain = ANY($1) AND protocol = ANY($2) AND timestamp = moment)
 """
-# What is not known yet of what was observed, and whether its fill is not known at all.
+# What is not known yet of what was observed, and whether its fill is not known at all. That the moment is
+# one of few is said twice, so that no plan reads more than these moments.
 _NEWS = """
 SELECT number, f.tid IS NULL
 FROM unnest($4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[])
     WITH ORDINALITY AS wanted (moment, liquidation_id, asset, tid, observation, number)
-LEFT JOIN liquidation_fills f ON f.chain = ANY($1) AND f.protocol = ANY($2)
+LEFT JOIN liquidation_fills f ON f.chain = ANY($1) AND f.protocol = ANY($2) AND f.timestamp = ANY($3)
     AND f.timestamp = ($3::timestamptz[])[wanted.moment] AND f.liquidation_id = wanted.liquidation_id
     AND f.asset = wanted.asset AND f.tid = wanted.tid
 WHERE wanted.observation = ANY(f.observations) IS NOT TRUE
@@ -230,7 +232,7 @@ async def _stored_fills(
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+    return [list(map(itemgetter(at), rows)) for at in range(len(rows[0]))]  # zip() takes five times as long
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
