@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, Protocol, cast
 
 import typer.main
@@ -35,6 +36,12 @@ class Command(Protocol):
     params: list[Parameter]
 
 
+class Group(Protocol):
+    """Commands under one name, and groups of them."""
+
+    commands: dict[str, Any]
+
+
 def cli_page() -> str:
     return page(
         "Commands", INTRODUCTION, exits.TABLE, *(_command(*each) for each in documented_commands().items())
@@ -42,9 +49,16 @@ def cli_page() -> str:
 
 
 def documented_commands() -> dict[str, Command]:
-    """Every command of the program by its name."""
-    group = cast("Any", typer.main.get_command(build()))
-    return cast("dict[str, Command]", group.commands)
+    """Every command of the program by its name, those of a group with the group's name before."""
+    return dict(_commands(cast("Any", typer.main.get_command(build()))))
+
+
+def _commands(group: Group, before: str = "") -> Iterator[tuple[str, Command]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield before + name, cast("Command", command)
 
 
 def _command(name: str, command: Command) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "positions": "kamiyo.cli.states",
     "watch": "kamiyo.cli.watch",
     "doctor": "kamiyo.cli.doctor",
+    "lab": "kamiyo.cli.lab",
 }
 
 
@@ -37,7 +38,11 @@ def build(names: Collection[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(_with_commands)
     for name in names:
-        app.command(name)(getattr(import_module(COMMANDS[name]), name))
+        command = getattr(import_module(COMMANDS[name]), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

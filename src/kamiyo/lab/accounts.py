@@ -44,15 +44,15 @@ class Accounts:
     ) -> None:
         self._markets = markets
         self._liquidation_prices = liquidation_prices
-        self._positions: defaultdict[str, Positions] = defaultdict(dict)
+        self._holdings: defaultdict[str, dict[str, RecordedFill | str]] = defaultdict(dict)
         self._fills: defaultdict[str, deque[KeptFill]] = defaultdict(_history)
         self._slices: defaultdict[str, deque[KeptFill]] = defaultdict(_history)
         self.liquidated_usd: Counter[str] = Counter()
         for (user, asset), size in first_positions.items():
-            self._positions[user][asset] = Decimal(size)
+            self._holdings[user][asset] = size
 
     def __contains__(self, user: object) -> bool:
-        return user in self._positions or user in self._fills or user in self._slices
+        return user in self._holdings or user in self._fills or user in self._slices
 
     def fill(self, row: Row) -> None:
         """One more fill."""
@@ -61,7 +61,7 @@ class Accounts:
         kept = self._fills if fill.twap_id is None else self._slices
         kept[row.user].append(KeptFill(fill.time, row.recorded))
         if is_perp(fill.coin):
-            self._positions[row.user][fill.coin] = position_after(fill)
+            self._holdings[row.user][fill.coin] = fill
         if fill.liquidation is not None and fill.liquidation.liquidated_user.lower() == row.user:
             self.liquidated_usd[row.user] += round(Decimal(fill.px) * Decimal(fill.sz))
 
@@ -83,8 +83,10 @@ class Accounts:
 
     def positions(self, user: str, dex: str) -> Positions:
         """What an account holds on a dex."""
-        held = self._positions.get(user, {})
-        return {asset: size for asset, size in held.items() if size and dex_of(asset) == dex}
+        return {asset: size for asset, size in self._held(user).items() if size and dex_of(asset) == dex}
+
+    def _held(self, user: str) -> Positions:
+        return {asset: _size(last) for asset, last in self._holdings.get(user, {}).items()}
 
     def state(self, user: str, dex: str, time: int) -> dict[str, object]:
         """What ``clearinghouseState`` answers: as if each position were fully paid for."""
@@ -110,8 +112,8 @@ class Accounts:
     def values(self) -> list[tuple[str, Decimal]]:
         """Every account and the worth of all it holds, the largest first."""
         worth = (
-            (user, sum((self._worth(asset, size) for asset, size in held.items()), Decimal()))
-            for user, held in self._positions.items()
+            (user, sum((self._worth(asset, size) for asset, size in self._held(user).items()), Decimal()))
+            for user in self._holdings
         )
         return sorted(worth, key=_by_worth)
 
@@ -139,6 +141,11 @@ def position_after(fill: RecordedFill) -> Decimal:
     """The position a fill leaves behind."""
     size = Decimal(fill.sz)
     return Decimal(fill.start_position) + (size if fill.side == "B" else -size)
+
+
+def _size(last: RecordedFill | str) -> Decimal:
+    """What is held after the last fill, or was before the first."""
+    return Decimal(last) if isinstance(last, str) else position_after(last)
 
 
 def _history() -> deque[KeptFill]:

@@ -11,6 +11,7 @@ import msgspec
 from kamiyo.core.money import plain
 
 _MINUTE = 60_000
+_UNFOLDED = 1_000
 _KEPT = 5_000  # the venue knows no more, of whatever interval
 _MINUTES_OF = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480,
@@ -32,9 +33,25 @@ class Candles:
 
     def __init__(self) -> None:
         self._minutes: defaultdict[str, dict[int, _Minute]] = defaultdict(dict)
+        self._unfolded: defaultdict[str, list[tuple[int, str, str]]] = defaultdict(list)
 
-    def trade(self, asset: str, time: int, price: str, size: str, *, trades: int = 1) -> None:
+    def trade(self, asset: str, time: int, price: str, size: str) -> None:
         """So much was traded at ``time`` in milliseconds."""
+        # Nobody may ever ask for it, and numbers cost more than their text.
+        unfolded = self._unfolded[asset]
+        unfolded.append((time, price, size))
+        if len(unfolded) >= _UNFOLDED:
+            self._fold(asset)
+
+    def stand(self, asset: str, time: int, price: str) -> None:
+        """The price was that at ``time`` in milliseconds; what was traded is not known."""
+        self._add(asset, time, price, "0", trades=0)
+
+    def _fold(self, asset: str) -> None:
+        for time, price, size in self._unfolded.pop(asset, ()):
+            self._add(asset, time, price, size, trades=1)
+
+    def _add(self, asset: str, time: int, price: str, size: str, *, trades: int) -> None:
         minutes, began, number = self._minutes[asset], time - time % _MINUTE, Decimal(price)
         minute = minutes.get(began)
         if minute is None:
@@ -50,6 +67,7 @@ class Candles:
 
     def between(self, asset: str, interval: str, first: int, last: int) -> list[dict[str, object]]:
         """The candles that began in these bounds, oldest first."""
+        self._fold(asset)
         length = _MINUTES_OF[interval] * _MINUTE
         groups: defaultdict[int, list[_Minute]] = defaultdict(list)
         for began, minute in self._minutes[asset].items():

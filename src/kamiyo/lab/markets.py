@@ -1,6 +1,7 @@
 """What each market of the modelled venue stands at: its prices, its book and its candles.
 
-From trades follow the last price, and a book of one level a side: where somebody last sold and last bought.
+From trades follow the last price, and a book of one level a side: where somebody last sold and last bought,
+only the later where the two cross.
 From a minute series follow the mark, the oracle, the open interest and a book of the depth it states.
 Funding, premium, volumes of the day: what no recording says is null.
 """
@@ -24,6 +25,14 @@ Level = tuple[Decimal, Decimal, int]  # price, size, orders
 Context = dict[str, object]
 
 
+class _Crossing(msgspec.Struct, frozen=True, gc=False):
+    """A trade: its price and size as text, and the how-manyeth of its market it is."""
+
+    price: str
+    size: str
+    number: int
+
+
 class Market(msgspec.Struct):
     """One market now; None is what is not known yet."""
 
@@ -32,15 +41,26 @@ class Market(msgspec.Struct):
     oracle: str | None = None
     last: str | None = None
     open_interest: str | None = None
-    bids: tuple[Level, ...] = ()
-    asks: tuple[Level, ...] = ()
+    trades: int = 0
+    last_bought: _Crossing | None = None
+    last_sold: _Crossing | None = None
+    levels: tuple[tuple[Level, ...], tuple[Level, ...]] | None = None  # of a row of a minute series
+
+    @property
+    def sides(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """Bids and asks, the best first."""
+        if self.levels is not None:
+            return self.levels
+        bid, ask = self.last_sold, self.last_bought
+        if bid is not None and ask is not None and Decimal(bid.price) >= Decimal(ask.price):
+            bid, ask = (bid, None) if bid.number > ask.number else (None, ask)
+        return _level(bid), _level(ask)
 
     @property
     def mid(self) -> str | None:
         """Between the best bid and ask, if there are both."""
-        if not self.bids or not self.asks:
-            return None
-        return plain((self.bids[0][0] + self.asks[0][0]) / 2)
+        bids, asks = self.sides
+        return plain((bids[0][0] + asks[0][0]) / 2) if bids and asks else None
 
     @property
     def mid_or_last(self) -> str | None:
@@ -49,14 +69,12 @@ class Market(msgspec.Struct):
 
     def trade(self, price: str, size: str, *, bought: bool) -> None:
         """Somebody crossed the book: what rested there is the best of its side."""
-        level = (Decimal(price), Decimal(size), 1)
         self.mark = self.oracle = self.last = price
+        self.trades += 1
         if bought:
-            self.asks = (level,)
-            self.bids = tuple(bid for bid in self.bids if bid[0] < level[0])
+            self.last_bought = _Crossing(price, size, self.trades)
         else:
-            self.bids = (level,)
-            self.asks = tuple(ask for ask in self.asks if ask[0] > level[0])
+            self.last_sold = _Crossing(price, size, self.trades)
 
     def stand(self, mark: str, oracle: str, open_interest_usd: str, depth_usd: str) -> None:
         """A row of a minute series is known: half of its depth lies on each side, evenly."""
@@ -65,8 +83,7 @@ class Market(msgspec.Struct):
         self.oracle = oracle
         self.open_interest = plain(_rounded(Decimal(open_interest_usd) / price))
         size = _rounded(Decimal(depth_usd) / (2 * _LEVELS) / price)
-        self.bids = _side(price, -_LEVEL_STEP, size)
-        self.asks = _side(price, _LEVEL_STEP, size)
+        self.levels = _side(price, -_LEVEL_STEP, size), _side(price, _LEVEL_STEP, size)
 
     def context(self) -> Context:
         """What ``metaAndAssetCtxs`` and the context channels say of it; a spot market names itself."""
@@ -100,13 +117,14 @@ class Market(msgspec.Struct):
 
     def quote(self) -> list[dict[str, object] | None]:
         """The best bid and ask, or null."""
-        return [_shown(levels[0]) if levels else None for levels in (self.bids, self.asks)]
+        return [_shown(levels[0]) if levels else None for levels in self.sides]
 
     def book(
         self, *, depth: int = _LEVELS, figures: int | None = None, mantissa: int | None = None
     ) -> list[list[dict[str, object]]]:
         """Both sides, best first, in as many significant figures as asked for."""
-        sides = ((self.bids, ROUND_FLOOR), (self.asks, ROUND_CEILING))
+        bids, asks = self.sides
+        sides = ((bids, ROUND_FLOOR), (asks, ROUND_CEILING))
         return [
             [_shown(level) for level in _merged(levels, figures, mantissa, rounding)[:depth]]
             for levels, rounding in sides
@@ -169,6 +187,10 @@ class Markets:
             for asset in assets
             if self._markets[asset].mark is not None
         }
+
+
+def _level(crossing: _Crossing | None) -> tuple[Level, ...]:
+    return () if crossing is None else ((Decimal(crossing.price), Decimal(crossing.size), 1),)
 
 
 def _side(price: Decimal, step: Decimal, size: Decimal) -> tuple[Level, ...]:

@@ -13,7 +13,7 @@ from kamiyo.lab.accounts import Accounts
 from kamiyo.lab.candles import Candles
 from kamiyo.lab.changes import Block, Change, MarketMinute, PublicTrade, public_trades
 from kamiyo.lab.markets import Markets
-from kamiyo.lab.reading import Beginning
+from kamiyo.lab.reading import KNOWN_AFTER, Beginning
 from kamiyo.lab.universe import Universe, build_universe
 
 HISTORY = timedelta(seconds=20)  # what the first frame of `trades` repeats
@@ -66,7 +66,7 @@ class Model:
         self.markets.changed(row.asset).stand(
             row.mark_price, row.oracle_price, row.open_interest_usd, row.depth_usd
         )
-        self.candles.trade(row.asset, to_millis(row.at) - 60_000, row.mark_price, "0", trades=0)
+        self.candles.stand(row.asset, to_millis(row.at - KNOWN_AFTER), row.mark_price)
         return Touched(books=frozenset({row.asset}))
 
     def _fill(self, block: Block) -> Touched:

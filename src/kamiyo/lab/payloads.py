@@ -13,6 +13,7 @@ from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.info import Question, parse_question
 from kamiyo.lab.ports import Topic
 from kamiyo.lab.reading import lines_of
+from kamiyo.lab.recorded_payload import decode_payload
 from kamiyo.lab.subscribing import FIELDS
 
 _CHANNELS = {"activeSpotAssetCtx": "activeAssetCtx"}  # where the channel is not the type asked for
@@ -35,12 +36,6 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     answer: bytes
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False):
-    received_at: int
-    stream: str
-    payload: str
-
-
 class _Payload(msgspec.Struct, frozen=True):
     channel: str | None = None
     data: msgspec.Raw = msgspec.Raw()
@@ -58,7 +53,6 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
     fast: bool | None = None
 
 
-_line = msgspec.json.Decoder(_Line)
 _payload = msgspec.json.Decoder(_Payload)
 _named = msgspec.json.Decoder(_Named)
 _first_named = msgspec.json.Decoder(list[_Named])
@@ -68,10 +62,10 @@ def payloads(paths: Sequence[Path]) -> Iterator[Heard | Asked]:
     """The frames and answers of recorded files, in the order of the files; other payloads are left out."""
     for path in paths:
         for content in lines_of(path):
-            line = _line.decode(content)
             try:
-                known = _read(from_millis(line.received_at), line.payload.encode())
-            except (msgspec.DecodeError, MalformedPayload):
+                line = decode_payload(content)
+                known = _read(from_millis(line.received_at), line.content)
+            except (msgspec.DecodeError, MalformedPayload, OverflowError):
                 continue
             if known is not None:
                 yield known

@@ -104,12 +104,13 @@ class PlayedModel:
 
     def _spoken(self, at: datetime, cadence: tuple[str, bool], wanted: Wanted) -> Iterator[Publication]:
         kind, fast = cadence
+        if not (topics := wanted.get(kind)):
+            return
         if kind == "fastAssetCtxs":
-            changes = self._model.markets.take_changes()
-            if changes and wanted.get(kind):
+            if changes := self._model.markets.take_changes():
                 yield Publication(at, (kind,), fast_contexts_frame(changes))
             return
-        for topic in list(wanted.get(kind, ())):
+        for topic in list(topics):
             if kind == "l2Book" and topic[-1] is not fast:
                 continue
             shown = self._frames.now(topic, to_millis(at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from kamiyo.core.modes import Mode, Showing
 from kamiyo.lab.ports import Tape
 from kamiyo.lab.reading import lines_of, liquidated_minutes, market_minutes
 from kamiyo.lab.recording import Kind, Recording, find_recording
+from kamiyo.lab.simulated import cascade_lines
 from kamiyo.lab.tape_frames import FramesTape
 from kamiyo.lab.tape_model import ModelTape
 
 
-def open_tape(*paths: str | Path) -> Tape:
-    """The recordings at these paths as one tape; InvalidQuery where there is none or they do not fit."""
-    recordings = [find_recording(str(path)) for path in paths]
+def open_tape(*places: str | Path | Recording) -> Tape:
+    """Recordings, by name, path or themselves, as one tape; InvalidQuery where they do not fit together."""
+    recordings = [each if isinstance(each, Recording) else find_recording(str(each)) for each in places]
     if not recordings:
         raise InvalidQuery("name a recording to play")
     kinds = {file.kind for recording in recordings for _path, file in recording.files}
@@ -42,11 +44,22 @@ def _model(recordings: Sequence[Recording]) -> Tape:
         _showing(recordings),
         _title(recordings),
         _source(recordings),
-        lines=[partial(lines_of, path) for path, file in files if file.kind is Kind.NODE_FILLS],
+        lines=[
+            *(partial(lines_of, path) for path, file in files if file.kind is Kind.NODE_FILLS),
+            *(partial(cascade_lines, *seed) for each in recordings if (seed := _seed_of(each))),
+        ],
         minutes=[(asset, partial(market_minutes, path, asset)) for asset, path in series],
         liquidated_minutes=[row for path in sums for row in liquidated_minutes(path)],
         span=(origin.starts_at, origin.ends_at) if len(recordings) == 1 else (None, None),
     )
+
+
+def _seed_of(recording: Recording) -> tuple[int, datetime] | None:
+    """What a recording is made from that is made up."""
+    origin = recording.origin
+    if origin.seed is None or origin.starts_at is None:
+        return None
+    return origin.seed, origin.starts_at
 
 
 def _showing(recordings: Sequence[Recording]) -> Showing:

@@ -58,15 +58,15 @@ class ModelTape:
         parts: list[str] = []
         if known.blocks:
             parts.append(
-                f"{known.blocks:,} blocks with {known.fills:,} fills, {known.trades:,} trades of "
-                f"{len(known.decimals):,} assets, {sum(known.methods.values()):,} of them liquidations"
+                f"{known.blocks:,} blocks with {known.fills:,} fills, {known.trades:,} trades "
+                f"({sum(known.methods.values()):,} by liquidation) of {len(known.decimals):,} assets"
             )
         if self._rows:
             parts.append(f"{self._rows:,} minutes of {', '.join(sorted(self._assets))}")
         if self.liquidated_minutes:
             total = sum(liquidated for _at, liquidated, _backstop in self.liquidated_minutes)
             parts.append(
-                f"{total:,} USD liquidated in {len(self.liquidated_minutes):,} minutes, by no account"
+                f"{total:,} USD liquidated in {len(self.liquidated_minutes):,} minutes, nobody says of whom"
             )
         return "; ".join(parts)
 

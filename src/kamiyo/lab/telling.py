@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from kamiyo.core.money import plain
 from kamiyo.lab.markets import Context
 from kamiyo.lab.model import Model
 from kamiyo.lab.ports import Topic
@@ -190,8 +191,9 @@ def book_of(
     }
     if fast:
         shown["fast"] = True
-    if figures is not None and market.bids and market.asks:
-        shown["spread"] = str(market.asks[0][0] - market.bids[0][0])
+    bids, asks = market.sides
+    if figures is not None and bids and asks:
+        shown["spread"] = plain(asks[0][0] - bids[0][0])
     return shown
 
 

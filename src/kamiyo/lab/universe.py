@@ -7,6 +7,7 @@ tokens or places: those are plausible, not recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 import msgspec
@@ -35,6 +36,7 @@ def is_outcome(asset: str) -> bool:
     return asset.startswith("#")
 
 
+@lru_cache(maxsize=4096)  # asked of every fill
 def is_perp(asset: str) -> bool:
     """Whether it has margin, contexts and liquidations."""
     return not is_spot(asset) and not is_outcome(asset)
