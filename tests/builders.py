@@ -35,6 +35,8 @@ from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
 from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceState, SourceStatus, SourceType
 from kamiyo.core.states import AccountState, MarketState, Position, VaultState
+from kamiyo.hyperliquid.channels import WireTrade
+from kamiyo.hyperliquid.wire import WireFill
 
 CHAIN = Chain("hyperliquid")
 NODE = SourceName("hyperliquid_node")
@@ -67,6 +69,16 @@ _FILL = Fill(
     start_position="2.0",
     closed_pnl="-150.5",
     fee="2.7",
+)
+_TRADE = WireTrade(
+    asset=_FILL.asset,
+    side=_FILL.side,
+    price=_FILL.price,
+    size=_FILL.size,
+    time=_FILL.time,
+    hash=_FILL.hash,
+    tid=_FILL.tid,
+    users=(MAKER, VICTIM),
 )
 _LIQUIDATED_FILL = LiquidatedFill(
     source=NODE,
@@ -411,3 +423,18 @@ def a_position(**changes: Any) -> Position:
 def an_account_state(*positions: Position, **changes: Any) -> AccountState:
     """``VICTIM``'s account on the first dex with these positions; without any, ``a_position()``."""
     return msgspec.structs.replace(_ACCOUNT_STATE, **{"positions": positions or (_POSITION,)} | changes)
+
+
+def a_trade(**changes: Any) -> WireTrade:
+    """The public trade of ``a_victim_row`` and ``a_maker_row``: the victim sold, the maker bought."""
+    return msgspec.structs.replace(_TRADE, **changes)
+
+
+def a_trades_frame(*trades: WireTrade) -> bytes:
+    """A frame of the socket with these trades."""
+    return b'{"channel":"trades","data":' + msgspec.json.encode(list(trades)) + b"}"
+
+
+def a_wire_fill(fill: Fill) -> WireFill:
+    """The fill as the venue writes it: encoded, it has the venue's names."""
+    return msgspec.convert(fill, WireFill, from_attributes=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kamiyo.core.state_rules import ACCOUNT_RULES, MARKET_RULES, MAX_FUNDING_RATE, VAULT_RULES
+from kamiyo.core.trade_rules import TRADE_RULES
 from kamiyo.core.validation import (
     LIQUIDATED_FILL_RULES,
     MAX_CLOCK_SKEW,
@@ -30,6 +31,7 @@ MEANINGS: Final = {
     "adl_without_liquidated_user": "an `Auto-Deleveraging` row does not say whose position was under water, "
     "so which of the two accounts was deleveraged is unknown",
     "amounts_out_of_order": "a case's loss lies outside its own lowest and highest amount",
+    "another_question": "an answer stands beside a question of another kind",
     "block_out_of_range": "a block number is negative or beyond what the venue can reach in two centuries",
     "contexts_do_not_fit": "the contexts of a dex are more or fewer than its markets, so no place names one",
     "damaged_recording": "a packed recording does not unpack, or ends in the middle",
@@ -37,6 +39,7 @@ MEANINGS: Final = {
     "document_too_large": "a statistics file is larger than 128 MiB",
     "ends_before_start": "a case ends before it starts",
     "incomplete_fill": "a row lacks a field that every fill has",
+    "inflates_too_large": "packed prices become more than 16 MiB",
     "ledger_update_too_large": "a ledger update is larger than 64 KiB",
     "line_too_long": "a line, or a document, is longer than 64 MiB; its beginning is kept",
     "malformed": "the bytes are not JSON, or not of the documented shape",
@@ -49,10 +52,12 @@ MEANINGS: Final = {
     "not_a_transaction_hash": "a hash is not 32 bytes in hexadecimal",
     "not_an_address": "an account is not 20 bytes in hexadecimal",
     "not_an_asset": "a market's name cannot be one",
+    "not_confirmed": "a public trade stands beside a fill of another liquidation",
     "not_one_user": "the ledger tells of a liquidation of no account, or of several",
     "storage_refused": "the database will never take what the payload says; the payload is kept instead",
     "tid_out_of_range": "a trade id is negative or larger than 63 bits",
     "time_out_of_range": "a time is before 2023 or too late for the calendar",
+    "unknown_channel": "a frame is of a channel that was not asked for",
     "unknown_dex": "a dex is named whose markets are not known, or none has that number",
     "unknown_fill_direction": "a backstop's phrase names no side we know, or it is not printable",
     "unknown_leverage_type": "a margin mode is neither cross nor isolated",
@@ -74,6 +79,9 @@ def rules_page() -> str:
             "An ordinary fill, besides", "Counted if it satisfies them, refused otherwise.", _named(ROW_RULES)
         ),
         section(
+            "A public trade, besides", "Counted if it satisfies them, refused otherwise.", _named(TRADE_RULES)
+        ),
+        section(
             "A market's state, besides",
             _named(MARKET_RULES),
             f"The largest rate is {MAX_FUNDING_RATE} an hour.",
@@ -86,7 +94,7 @@ def rules_page() -> str:
 
 
 def rule_functions() -> list[str]:
-    facts = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES)
+    facts = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES, *TRADE_RULES)
     return [rule.__name__ for rule in (*facts, *MARKET_RULES, *VAULT_RULES, *ACCOUNT_RULES)]
 
 

@@ -23,12 +23,12 @@ MAX_CLOCK_SKEW = timedelta(seconds=10)
 # Ten times the venue's whole open interest at its highest: no single fill comes near.
 MAX_FILL_USD = Decimal(100_000_000_000)
 
-_VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
-_SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
-_ADDRESS_LENGTH = 42
-_MAX_ASSET_LENGTH = 65
+VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
+SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
+ADDRESS_LENGTH = 42
+MAX_ASSET_LENGTH = 65
 # What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; a space after each.
-_POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
+POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
 
 FillRule = Callable[[LiquidatedFill], bool]
 RowRule = Callable[[str, Fill], bool]
@@ -75,12 +75,12 @@ LIQUIDATED_FILL_RULES: tuple[FillRule, ...] = (
 
 def row_has_a_user(user: str, _fill: Fill) -> bool:
     """The row's account looks like an address."""
-    return len(user) == _ADDRESS_LENGTH and user.startswith("0x")
+    return len(user) == ADDRESS_LENGTH and user.startswith("0x")
 
 
 def row_has_an_asset(_user: str, fill: Fill) -> bool:
     """The row's asset has a name of a sane length."""
-    return 0 < len(fill.asset) <= _MAX_ASSET_LENGTH
+    return 0 < len(fill.asset) <= MAX_ASSET_LENGTH
 
 
 def row_has_plain_numbers(_user: str, fill: Fill) -> bool:
@@ -104,7 +104,7 @@ ROW_RULES: tuple[RowRule, ...] = (
 
 def broken_rows(rows: Sequence[FillRow], now_millis: int) -> list[tuple[FillRow, str]]:
     """The ordinary fills that break a rule, each with the name of the first one it breaks."""
-    if _all_sound(rows, now_millis + _SKEW_MILLIS):
+    if not rows or _all_sound(rows, now_millis + SKEW_MILLIS):
         return []
     return [(row, rule) for row in rows if (rule := broken_row_rule(row, now_millis)) is not None]
 
@@ -112,9 +112,9 @@ def broken_rows(rows: Sequence[FillRow], now_millis: int) -> list[tuple[FillRow,
 def broken_row_rule(row: FillRow, now_millis: int) -> str | None:
     """The name of the first rule an ordinary fill breaks, if any."""
     user, fill = row
-    if fill.time < _VENUE_OPENED_MILLIS:
+    if fill.time < VENUE_OPENED_MILLIS:
         return not_before_the_venue.__name__
-    if fill.time > now_millis + _SKEW_MILLIS:
+    if fill.time > now_millis + SKEW_MILLIS:
         return not_from_the_future.__name__
     return next((rule.__name__ for rule in ROW_RULES if not rule(user, fill)), None)
 
@@ -125,15 +125,15 @@ def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
     The count of spaces tells that each text is one number, and not several in disguise.
     """
     numbers = "".join([f"{fill.price} {fill.size} " for _user, fill in rows])
-    if _POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows):
+    if POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows):
         return False
     return not [
         fill
         for user, fill in rows
-        if not _VENUE_OPENED_MILLIS <= fill.time <= latest
-        or len(user) != _ADDRESS_LENGTH
+        if not VENUE_OPENED_MILLIS <= fill.time <= latest
+        or len(user) != ADDRESS_LENGTH
         or user[:2] != "0x"
-        or not 0 < len(fill.asset) <= _MAX_ASSET_LENGTH
+        or not 0 < len(fill.asset) <= MAX_ASSET_LENGTH
     ]
 
 

@@ -111,8 +111,6 @@ class Deduplicator:
         """What has a key not heard before, or none."""
         if not items:
             return items
-        if not keys:
-            return items
         distinct = set(keys)
         distinct.discard(None)
         # The usual case, decided by three set operations in C: nothing was heard before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
@@ -9,7 +10,10 @@ import msgspec
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRow, LiquidatedFill
 from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
+from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
+from kamiyo.core.trade_rules import broken_trades
+from kamiyo.core.trades import Trade
 from kamiyo.core.validation import broken_rows, broken_rule
 from kamiyo.processing.normalizer import reject
 
@@ -22,24 +26,31 @@ def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
     bad_events = [
         (event, rule) for event in normalized.events if (rule := broken_rule(event, now)) is not None
     ]
-    if not bad_fills and not bad_events:
+    bad_trades = broken_trades(normalized.trades, to_millis(now))
+    if not bad_fills and not bad_events and not bad_trades:
         return normalized
     rejects = [_reject_row(raw, row, rule) for row, rule in bad_fills]
     rejects += [_reject_event(raw, event, rule) for event, rule in bad_events]
-    legs = sum(isinstance(event, LiquidatedFill) for event, _rule in bad_events)
+    rejects += [_reject_trade(raw, trade, rule) for trade, rule in bad_trades]
+    kinds = Counter(_counted(event) for event, _rule in bad_events)
+    legs = kinds[Counted.LIQUIDATED_FILLS]
     counts = dict(normalized.counts)
     for name, change in (
         (Counted.ORDINARY_FILLS, -len(bad_fills)),
-        (Counted.LIQUIDATED_FILLS, -legs),
-        (Counted.LEDGER_EVENTS, legs - len(bad_events)),
         (Counted.REFUSED_FILLS, len(bad_fills) + legs),
+        (Counted.REFUSED_TRADES, len(bad_trades)),
         (Counted.REJECTS, len(rejects)),
+        *((kind, -number) for kind, number in kinds.items()),
     ):
-        counts[name] = counts.get(name, 0) + change
-    refused_rows, refused_events = ({id(each) for each, _rule in bad} for bad in (bad_fills, bad_events))
+        if change:
+            counts[name] = counts.get(name, 0) + change
+    refused_rows, refused_events, refused_trades = (
+        {id(each) for each, _rule in bad} for bad in (bad_fills, bad_events, bad_trades)
+    )
     return Normalized(
         events=[event for event in normalized.events if id(event) not in refused_events],
         fills=[row for row in normalized.fills if id(row) not in refused_rows],
+        trades=[trade for trade in normalized.trades if id(trade) not in refused_trades],
         rejects=[*normalized.rejects, *rejects],
         counts=counts,
         block=normalized.block,
@@ -50,6 +61,25 @@ def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
 def _reject_row(raw: Raw, row: FillRow, rule: str) -> Reject:
     # The row as read, in the venue's own names: the other rows of its block were accepted.
     return reject(raw, rule=rule, detail=f"fill {row[1].tid} of {row[1].asset}", payload=_encode(row))
+
+
+def _reject_trade(raw: Raw, trade: Trade, rule: str) -> Reject:
+    return reject(raw, rule=rule, detail=f"trade {trade.tid} of {trade.asset}", payload=_encode(trade))
+
+
+def _counted(event: Event) -> Counted:
+    """What an event was counted as; all that is neither of these comes from the ledger."""
+    match event:
+        case LiquidatedFill():
+            return Counted.LIQUIDATED_FILLS
+        case MarketState():
+            return Counted.MARKET_STATES
+        case VaultState():
+            return Counted.VAULT_STATES
+        case AccountState():
+            return Counted.ACCOUNT_STATES
+        case _:
+            return Counted.LEDGER_EVENTS
 
 
 def _reject_event(raw: Raw, event: Event, rule: str) -> Reject:

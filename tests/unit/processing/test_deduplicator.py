@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kamiyo.core.events import Side
 from kamiyo.core.ports import Counted, Event, Normalized
-from kamiyo.processing.deduplicator import Deduplicator, event_key, leg_keys
+from kamiyo.processing.deduplicator import Deduplicator, event_key, leg_keys, trade_keys
 from tests.builders import (
     MAKER,
     OTHER_HASH,
@@ -16,6 +16,7 @@ from tests.builders import (
     a_ledger_movement,
     a_liquidated_fill,
     a_reject,
+    a_trade,
     an_account_liquidation,
     an_exploit,
     an_honest_case,
@@ -165,3 +166,32 @@ def test_it_agrees_with_a_set_as_long_as_it_remembers(
             stored |= set(tids)
         else:
             deduplicator.forget_batch()
+
+
+def trades(*tids: int) -> Normalized:
+    found = [a_trade(tid=tid) for tid in tids]
+    return Normalized(trades=found, counts={Counted.TRADES: len(found)})
+
+
+def test_public_trades_are_dropped_and_counted_as_fills_are() -> None:
+    """The venue repeats them after each reconnection; in one batch and across stored ones."""
+    deduplicator = Deduplicator()
+    payload = trades(1, 2)
+    assert deduplicator.fresh(payload) is payload
+    within = deduplicator.fresh(trades(2, 3, 3))
+    assert [trade.tid for trade in within.trades] == [3]
+    assert within.counts[Counted.DUPLICATE_TRADES] == 2
+    assert within.counts[Counted.TRADES] == 3
+    deduplicator.remember_batch()
+    again = deduplicator.fresh(trades(1, 2, 3))
+    assert not again.trades
+    assert again.counts[Counted.DUPLICATE_TRADES] == 3
+
+
+def test_a_trades_key_is_its_id_with_asset_and_time() -> None:
+    """A trade id alone is not unique; price and users are no part of what makes it the same."""
+    one = a_trade()
+    others = [a_trade(tid=5), a_trade(asset="BTC"), a_trade(time=one.time + 1)]
+    assert len(set(trade_keys([one, *others]))) == 4
+    assert trade_keys([one]) == trade_keys([a_trade(price="1")])
+    assert set(trade_keys([one])).isdisjoint(leg_keys([(VICTIM, a_fill())]))

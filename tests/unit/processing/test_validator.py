@@ -3,7 +3,8 @@ from decimal import Decimal
 
 import msgspec
 
-from kamiyo.core.ports import Counted, Normalized
+from kamiyo.core.money import Price, Usd
+from kamiyo.core.ports import Counted, Event, Normalized
 from kamiyo.processing.validator import validate
 from tests.builders import (
     MAKER,
@@ -11,9 +12,13 @@ from tests.builders import (
     VICTIM,
     a_fill,
     a_liquidated_fill,
+    a_market_state,
     a_raw,
     a_reject,
+    a_trade,
+    a_vault_state,
     an_account_liquidation,
+    an_account_state,
     an_exploit,
 )
 
@@ -85,3 +90,34 @@ def test_time_is_judged_by_the_moment_given() -> None:
     refused = validate(payload, a_raw(), early)
     assert {each.rule for each in refused.rejects} == {"not_from_the_future"}
     assert validate(payload, a_raw(), NOW) is payload
+
+
+def test_a_trade_that_breaks_a_rule_is_refused_by_itself() -> None:
+    """The others of its frame are believed; its row is kept in the venue's words."""
+    good, bad = a_trade(), a_trade(tid=5, price="-1")
+    before = Normalized(trades=[good, bad], counts={Counted.PAYLOADS: 1, Counted.TRADES: 2})
+    after = validate(before, a_raw(), NOW)
+    assert list(after.trades) == [good]
+    assert after.counts == {
+        Counted.PAYLOADS: 1,
+        Counted.TRADES: 2,
+        Counted.REFUSED_TRADES: 1,
+        Counted.REJECTS: 1,
+    }
+    [reject] = after.rejects
+    assert (reject.rule, reject.detail) == ("trade_has_positive_numbers", "trade 5 of ETH")
+    assert msgspec.json.decode(reject.payload)["px"] == "-1"
+
+
+def test_a_bad_state_is_taken_off_the_count_of_its_kind() -> None:
+    """So that what is counted is what is believed."""
+    bad: list[Event] = [
+        a_market_state(mark_price=Price(Decimal(0))),
+        a_vault_state(name="\n"),
+        an_account_state(maintenance_margin=Usd(Decimal(-1))),
+    ]
+    kinds = (Counted.MARKET_STATES, Counted.VAULT_STATES, Counted.ACCOUNT_STATES)
+    counts = dict.fromkeys(kinds, 2)
+    after = validate(Normalized(events=[a_market_state(), *bad], counts=counts), a_raw(), NOW)
+    assert list(after.events) == [a_market_state()]
+    assert after.counts == dict.fromkeys(kinds, 1) | {Counted.REJECTS: 3}
