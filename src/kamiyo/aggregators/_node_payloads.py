@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import msgspec
 
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import (
     AccountLiquidation,
-    FillRow,
     LedgerMovement,
-    LiquidatedFill,
     LiquidationMethod,
 )
 from kamiyo.core.ids import Chain
 from kamiyo.core.ports import Counted, Normalized, Raw, Reject
-from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.fills import (
     AUTO_DELEVERAGING,
     FIRST_MILLIS,
     LAST_MILLIS,
-    FillClass,
-    classify,
-    liquidated_fill,
     parse_node_time,
 )
 from kamiyo.hyperliquid.ledger import ledger_fact
+from kamiyo.hyperliquid.reading import UNREADABLE
+from kamiyo.hyperliquid.rows import LARGEST_INTEGER, NO_FILLS, FillRows, detail_of, refusal
 from kamiyo.hyperliquid.wire import (
     FillBlock,
-    WireFill,
     decode_fill_block,
     decode_fill_row,
     decode_misc_event,
@@ -44,29 +38,10 @@ MISC_EVENTS_BY_BLOCK = "misc_events_by_block"
 MISC_EVENTS = "misc_events"
 USER_FILLS = "user_fills"  # an answer of the API, for replay: no node writes it
 
-_LARGEST_INTEGER = 2**63 - 1  # what the database holds
 # At fourteen a second the venue needs two centuries for these. A corrupt number beyond would be the newest
 # block for ever, and hide every gap after it.
 _LARGEST_BLOCK = 10**11
-_LONGEST_DETAIL = 200
-_ORDINARY, _ADL_UNDERWATER = FillClass.ORDINARY, FillClass.ADL_UNDERWATER
 _WITHOUT_RISK = frozenset({"Funding", "CDeposit", "CWithdrawal", "Delegation", "ValidatorRewards"})
-
-# Copied, as hashing an enumeration's member seven times a block costs more than all the sums.
-_NO_FILLS = {Counted.PAYLOADS: 1} | dict.fromkeys(
-    (
-        Counted.FILLS,
-        Counted.ORDINARY_FILLS,
-        Counted.LIQUIDATED_FILLS,
-        Counted.UNDERWATER_FILLS,
-        Counted.REFUSED_FILLS,
-        Counted.REJECTS,
-    ),
-    0,
-)
-
-# A deep nesting is a RecursionError and a broken string a UnicodeDecodeError (a ValueError) of the decoder.
-_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -87,7 +62,7 @@ def stream_of(line: bytes) -> str | None:
         return {b'"': FILLS, b"{": USER_FILLS}.get(start[1:].lstrip()[:1])
     try:
         shape = _shape.decode(line)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if bytes(shape.events).startswith(b"["):
         misc = bytes(shape.events)[1:].lstrip().startswith(b"{")
@@ -103,77 +78,17 @@ def normalize(raw: Raw, chain: Chain) -> Normalized:
         raise MalformedPayload(f"no stream of a node: {raw.stream[:64]!r}", rule="unknown_stream")
     try:
         return _STREAMS[raw.stream](raw, chain)
-    except _UNREADABLE as error:
-        raise MalformedPayload(_detail(error)) from error
-
-
-@dataclass(slots=True)
-class _Rows:
-    """What the rows of a payload add up to; refused ones with the rule they broke."""
-
-    raw: Raw
-    chain: Chain
-    fills: list[FillRow] = field(default_factory=list[FillRow])
-    liquidated: list[LiquidatedFill] = field(default_factory=list[LiquidatedFill])
-    rejects: list[Reject] = field(default_factory=list[Reject])
-    underwater: int = 0
-    newest_millis: int | None = None
-
-    def take(self, user: str, fill: WireFill) -> None:
-        kind = classify(user, fill)
-        if not 0 <= fill.tid <= _LARGEST_INTEGER:
-            raise MalformedPayload(f"tid {fill.tid}", rule="tid_out_of_range")
-        if not FIRST_MILLIS <= fill.time < LAST_MILLIS:
-            raise MalformedPayload(f"time {fill.time}", rule="time_out_of_range")
-        if kind is _ORDINARY:
-            self.fills.append((user, fill))
-        elif kind is _ADL_UNDERWATER:
-            self.underwater += 1
-        else:
-            fact = liquidated_fill(user, fill, kind, source=self.raw.source, chain=self.chain)
-            self.liquidated.append(fact)
-        if self.newest_millis is None or self.newest_millis < fill.time:
-            self.newest_millis = fill.time
-
-    def take_undecoded(self, row: msgspec.Raw) -> None:
-        """Take the row, or refuse exactly this row."""
-        try:
-            self.take(*decode_fill_row(row))
-        except MalformedPayload as error:
-            self.rejects.append(_reject(self.raw, error.rule, error, row))
-        except _UNREADABLE as error:
-            self.rejects.append(_reject(self.raw, _rule_of(error), error, row))
-
-    def normalized(self, *, at: datetime | None, block: int | None = None) -> Normalized:
-        counts = _NO_FILLS.copy()
-        ordinary, liquidated, refused = len(self.fills), len(self.liquidated), len(self.rejects)
-        counts[Counted.FILLS] = ordinary + liquidated + self.underwater + refused
-        counts[Counted.ORDINARY_FILLS] = ordinary
-        counts[Counted.LIQUIDATED_FILLS] = liquidated
-        counts[Counted.UNDERWATER_FILLS] = self.underwater
-        counts[Counted.REFUSED_FILLS] = counts[Counted.REJECTS] = refused
-        return Normalized(
-            events=self.liquidated,
-            fills=self.fills,
-            rejects=self.rejects,
-            counts=counts,
-            block=block,
-            last_event_at=at,
-        )
-
-    def normalized_by_fills(self) -> Normalized:
-        """For payloads that have no time but their fills'."""
-        newest = self.newest_millis
-        return self.normalized(at=None if newest is None else from_millis(newest))
+    except UNREADABLE as error:
+        raise MalformedPayload(detail_of(error)) from error
 
 
 def _fills_by_block(raw: Raw, chain: Chain) -> Normalized:
     """Decoded at one go, as nearly always every row is good; row by row only if one is not."""
     try:
         return _sorted_out(decode_fill_block(raw.payload), raw, chain)
-    except (*_UNREADABLE, MalformedPayload):
+    except (*UNREADABLE, MalformedPayload):
         block = decode_raw_block(raw.payload)
-    rows = _Rows(raw, chain)
+    rows = FillRows(raw, chain)
     for row in block.events:
         rows.take_undecoded(row)
     return rows.normalized(at=parse_node_time(block.block_time), block=_height(block.block_number))
@@ -187,15 +102,15 @@ def _sorted_out(block: FillBlock, raw: Raw, chain: Chain) -> Normalized:
         for row in block.events
         if (fill := row[1]).liquidation is not None
         or fill.direction_text == AUTO_DELEVERAGING
-        or not 0 <= fill.tid <= _LARGEST_INTEGER
+        or not 0 <= fill.tid <= LARGEST_INTEGER
         or not FIRST_MILLIS <= fill.time < LAST_MILLIS
     ]
     if not remarkable:
-        counts = _NO_FILLS.copy()
+        counts = NO_FILLS.copy()
         counts[Counted.FILLS] = counts[Counted.ORDINARY_FILLS] = len(block.events)
         return Normalized(fills=block.events, counts=counts, block=height, last_event_at=at)
     theirs = {id(row) for row in remarkable}
-    rows = _Rows(raw, chain, fills=[row for row in block.events if id(row) not in theirs])
+    rows = FillRows(raw, chain, fills=[row for row in block.events if id(row) not in theirs])
     for user, fill in remarkable:
         rows.take(user, fill)
     return rows.normalized(at=at, block=height)
@@ -209,7 +124,7 @@ def _height(number: int) -> int:
 
 def _fill_row(raw: Raw, chain: Chain) -> Normalized:
     _undecoded_rows.decode(raw.payload)
-    rows = _Rows(raw, chain)
+    rows = FillRows(raw, chain)
     rows.take_undecoded(msgspec.Raw(raw.payload))
     return rows.normalized_by_fills()
 
@@ -220,17 +135,15 @@ def _user_fills(raw: Raw, chain: Chain) -> Normalized:
     owners = {owner for row in undecoded if (owner := _owner(row)) is not None}
     if len(owners) != 1:
         raise MalformedPayload(f"the fills are of one account, and show {len(owners)}", rule="unknown_user")
-    start = b"[" + msgspec.json.encode(owners.pop()) + b","
-    rows = _Rows(raw, chain)
-    for row in undecoded:
-        rows.take_undecoded(msgspec.Raw(start + bytes(row) + b"]"))
+    rows = FillRows(raw, chain)
+    rows.take_fills_of(owners.pop(), undecoded)
     return rows.normalized_by_fills()
 
 
 def _owner(row: msgspec.Raw) -> str | None:
     try:
         _user, fill = decode_fill_row(b'["",' + bytes(row) + b"]")
-    except (*_UNREADABLE, MalformedPayload):
+    except (*UNREADABLE, MalformedPayload):
         return None
     named = fill.liquidation
     taker = named is not None and fill.crossed and named.method == LiquidationMethod.MARKET
@@ -273,9 +186,9 @@ class _MiscEvents:
         try:
             self.take(undecoded)
         except MalformedPayload as error:
-            self.rejects.append(_reject(self.raw, error.rule, error, undecoded))
-        except _UNREADABLE as error:
-            self.rejects.append(_reject(self.raw, "malformed", error, undecoded))
+            self.rejects.append(refusal(self.raw, error.rule, error, undecoded))
+        except UNREADABLE as error:
+            self.rejects.append(refusal(self.raw, "malformed", error, undecoded))
 
     def normalized(self) -> Normalized:
         return Normalized(
@@ -305,26 +218,6 @@ def _misc_events_by_block(raw: Raw, chain: Chain) -> Normalized:
     for event in block.events:
         events.take_or_refuse(event)
     return events.normalized()
-
-
-def _reject(raw: Raw, rule: str, error: Exception, payload: msgspec.Raw) -> Reject:
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=rule,
-        detail=_detail(error),
-        payload=bytes(payload),
-        received_at=raw.received_at,
-    )
-
-
-def _rule_of(error: Exception) -> str:
-    missing = isinstance(error, msgspec.ValidationError) and "missing required field" in str(error)
-    return "incomplete_fill" if missing else "malformed"
-
-
-def _detail(error: Exception) -> str:
-    return str(error)[:_LONGEST_DETAIL]  # what it quotes of the payload, it quotes escaped
 
 
 _STREAMS: dict[str, Callable[[Raw, Chain], Normalized]] = {
