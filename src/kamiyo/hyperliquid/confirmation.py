@@ -1,0 +1,199 @@
+"""Which public trades a liquidation consists of, once a fill has confirmed its hash.
+
+A public trade never says that somebody was liquidated. A fill of either side does; and every public trade
+with its hash and asset whose taker is the liquidated user is part of the same liquidation, whoever was the
+maker. The payload that says so holds both, so that it can be judged again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from kamiyo.core.errors import MalformedPayload
+from kamiyo.core.events import Fill, FillRole, LiquidatedFill, LiquidationMethod, Side
+from kamiyo.core.ids import Chain, SourceName, parse_address, parse_asset, parse_transaction_hash
+from kamiyo.core.margin import Direction
+from kamiyo.core.money import Price, Size, parse_decimal
+from kamiyo.core.time import from_millis
+from kamiyo.hyperliquid.channels import WireTrade, decode_trades_frame
+from kamiyo.hyperliquid.fills import FillClass, classify
+from kamiyo.hyperliquid.reading import reader
+from kamiyo.hyperliquid.wire import WireFill
+
+KEPT_FOR: Final = timedelta(minutes=10)
+KEPT_BYTES: Final = 16 << 20
+KEPT_LIQUIDATIONS: Final = 10_000
+
+_KEPT_MILLIS: Final = KEPT_FOR // timedelta(milliseconds=1)
+_MOST_APART_MILLIS: Final = 10_000  # of a fill and a frame's trades, whatever order they were delivered in
+_TAKEN_BY_THE_BOOK: Final = (FillClass.MARKET_VICTIM, FillClass.MARKET_MAKER)
+
+
+class ConfirmedTrade(msgspec.Struct, frozen=True):
+    """A public trade, and the fill (with its account) that says it was part of a liquidation."""
+
+    confirmed: tuple[str, WireFill]
+    trade: WireTrade
+
+
+decode_confirmed = reader(ConfirmedTrade)
+encode_confirmed = msgspec.json.Encoder().encode
+
+
+def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) -> LiquidatedFill:
+    """The public trade as a liquidated fill; MalformedPayload unless the fill confirms just this trade."""
+    (user, fill), trade = told.confirmed, told.trade
+    key = _key_of(user, fill)
+    if key is None or key != (trade.hash, trade.asset, trade.taker.lower()) or fill.liquidation is None:
+        raise MalformedPayload("the fill is of another liquidation", rule="not_confirmed")
+    taker = parse_address(trade.taker)
+    return LiquidatedFill(
+        source=source,
+        chain=chain,
+        asset=parse_asset(trade.asset),
+        user=taker,
+        side=Direction.LONG if trade.side is Side.SELL else Direction.SHORT,
+        method=LiquidationMethod.MARKET,
+        price=Price(parse_decimal(trade.price)),
+        size=Size(parse_decimal(trade.size)),
+        mark_price=Price(parse_decimal(fill.liquidation.mark_price)),
+        timestamp=from_millis(trade.time),
+        hash=parse_transaction_hash(trade.hash),
+        tid=trade.tid,
+        role=FillRole.PUBLIC,
+        liquidated_user=taker,
+        direction_text="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A frame of trades with the earliest and latest of their times."""
+
+    frame: bytes
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class _Liquidation:
+    """A confirmed liquidation, and the trades of it that were told already."""
+
+    user: str
+    fill: WireFill
+    asset: str
+    taker: str
+    told: set[int]
+
+
+class Confirmations:
+    """The frames of public trades of the last minutes, and the liquidations fills have confirmed.
+
+    Both are bounded in time and number. Frames are kept as they came: a needle is found in them fast
+    enough, and most are never looked for.
+    """
+
+    def __init__(self, *, capacity_bytes: int = KEPT_BYTES, capacity: int = KEPT_LIQUIDATIONS) -> None:
+        self._capacity_bytes = capacity_bytes
+        self._capacity = capacity
+        self._frames: dict[str, deque[_Kept]] = {}
+        self._order: deque[tuple[int, str]] = deque()
+        self._bytes = 0
+        self._confirmed: dict[str, list[_Liquidation]] = {}
+        self._ages: deque[tuple[int, str]] = deque()
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much of public trades is kept."""
+        return self._bytes
+
+    def hear(self, trades: Sequence[WireTrade], frame: bytes, now_millis: int) -> list[ConfirmedTrade]:
+        """Keep a frame's trades, which are at least one and all of one asset.
+
+        What is returned completes liquidations that were confirmed before.
+        """
+        asset, times = trades[0].asset, (trades[0].time, trades[-1].time)
+        kept = self._frames.get(asset)
+        if kept is None:
+            kept = self._frames[asset] = deque()
+        kept.append(_Kept(frame, min(times), max(times)))
+        self._order.append((now_millis, asset))
+        self._bytes += len(frame)
+        self._forget(now_millis)
+        known = self._confirmed
+        if not known:
+            return []
+        return [
+            done
+            for trade in trades
+            if trade.hash in known
+            for liquidation in known[trade.hash]
+            for done in _completed(liquidation, trade)
+        ]
+
+    def confirm(self, user: str, fill: WireFill, now_millis: int) -> list[ConfirmedTrade]:
+        """Take a fill; where it is the first to tell of a liquidation, the kept trades that complete it."""
+        try:
+            key = _key_of(user, fill)
+        except MalformedPayload:  # a reject where the fill itself is judged; here it confirms nothing
+            key = None
+        if key is None:
+            return []
+        transaction, asset, taker = key
+        known = self._confirmed.setdefault(transaction, [])
+        for liquidation in known:
+            if (liquidation.asset, liquidation.taker) == (asset, taker):
+                liquidation.told.add(fill.tid)
+                return []
+        liquidation = _Liquidation(user, fill, asset, taker, {fill.tid})
+        known.append(liquidation)
+        self._ages.append((now_millis, transaction))
+        self._forget(now_millis)
+        return [
+            done
+            for trade in self._kept_trades(asset, transaction, fill.time)
+            for done in _completed(liquidation, trade)
+        ]
+
+    def _kept_trades(self, asset: str, transaction: str, millis: int) -> Iterator[WireTrade]:
+        needle = transaction.encode()
+        for kept in self._frames.get(asset) or ():
+            near = kept.first - _MOST_APART_MILLIS <= millis <= kept.last + _MOST_APART_MILLIS
+            if near and needle in kept.frame:
+                trades = decode_trades_frame(kept.frame)
+                yield from (trade for trade in trades if trade.hash == transaction)
+
+    def _forget(self, now_millis: int) -> None:
+        oldest = now_millis - _KEPT_MILLIS
+        while self._order and (self._bytes > self._capacity_bytes or self._order[0][0] < oldest):
+            asset = self._order.popleft()[1]
+            kept = self._frames[asset]
+            self._bytes -= len(kept.popleft().frame)
+            if not kept:
+                del self._frames[asset]
+        while self._ages and (len(self._ages) > self._capacity or self._ages[0][0] < oldest):
+            self._confirmed.pop(self._ages.popleft()[1], None)
+
+
+def _key_of(user: str, fill: Fill) -> tuple[str, str, str] | None:
+    """Hash, asset and taker of the liquidation a fill tells of; None where no public trade could."""
+    named = fill.liquidation
+    if named is None or parse_transaction_hash(fill.hash) is None:
+        return None
+    if classify(user, fill) not in _TAKEN_BY_THE_BOOK:
+        return None
+    return fill.hash, fill.asset, named.liquidated_user.lower()
+
+
+def _completed(liquidation: _Liquidation, trade: WireTrade) -> Iterator[ConfirmedTrade]:
+    if trade.asset != liquidation.asset or trade.taker.lower() != liquidation.taker:
+        return
+    if trade.tid not in liquidation.told:
+        liquidation.told.add(trade.tid)
+        yield ConfirmedTrade((liquidation.user, liquidation.fill), trade)

@@ -1,0 +1,207 @@
+"""One fill confirms a liquidation, and the public trades of it complete it: no more, no fewer, each once."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from kamiyo.core.errors import MalformedPayload
+from kamiyo.core.events import FillRole, LiquidationMethod, NamedLiquidation, Side
+from kamiyo.core.liquidations import liquidation_id
+from kamiyo.core.margin import Direction
+from kamiyo.core.time import to_millis
+from kamiyo.hyperliquid.confirmation import (
+    KEPT_FOR,
+    Confirmations,
+    ConfirmedTrade,
+    completed_fill,
+    decode_confirmed,
+    encode_confirmed,
+)
+from tests.builders import (
+    API,
+    CHAIN,
+    HASH,
+    MAKER,
+    NOW,
+    OTHER_HASH,
+    OTHER_VICTIM,
+    VAULT,
+    VICTIM,
+    ZERO_HASH,
+    a_liquidated_fill,
+    a_maker_row,
+    a_trade,
+    a_trades_frame,
+    a_wire_fill,
+)
+
+NOW_MILLIS = to_millis(NOW)
+CONFIRMING = a_wire_fill(a_maker_row(tid=101))
+
+
+def hear(confirmations: Confirmations, *trades, now: int = NOW_MILLIS) -> list[int]:
+    return [each.trade.tid for each in confirmations.hear(list(trades), a_trades_frame(*trades), now)]
+
+
+def confirm(confirmations: Confirmations, fill=CONFIRMING, user=MAKER, now: int = NOW_MILLIS) -> list[int]:
+    return [each.trade.tid for each in confirmations.confirm(user, fill, now)]
+
+
+def test_trades_before_and_after_the_fill_are_completed() -> None:
+    """Those of the same hash, asset and taker, whoever was the maker; not the one the fill itself is of."""
+    confirmations = Confirmations()
+    assert hear(confirmations, a_trade(tid=100, users=(VAULT, VICTIM)), a_trade(tid=101)) == []
+    assert confirm(confirmations) == [100]
+    assert hear(confirmations, a_trade(tid=102)) == [102]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hash": OTHER_HASH},
+        {"asset": "BTC"},
+        {"users": (MAKER, OTHER_VICTIM)},  # one hash is not one victim
+        {"side": Side.BUY},  # then the victim is the maker
+    ],
+)
+def test_other_trades_are_not(changes) -> None:
+    """Neither those kept when the fill comes nor those that come later."""
+    confirmations = Confirmations()
+    assert hear(confirmations, a_trade(tid=100, **changes)) == []
+    assert confirm(confirmations) == []
+    assert hear(confirmations, a_trade(tid=102, **changes)) == []
+
+
+def test_nothing_is_told_twice() -> None:
+    """Repeated frames, repeated fills and the fills of other makers add only what is new."""
+    confirmations = Confirmations()
+    confirm(confirmations)
+    assert hear(confirmations, a_trade(tid=102), a_trade(tid=102)) == [102]
+    assert hear(confirmations, a_trade(tid=101), a_trade(tid=102)) == []
+    assert confirm(confirmations) == []
+    other = a_wire_fill(a_maker_row(tid=103))
+    assert confirm(confirmations, other, VAULT) == []
+    assert hear(confirmations, a_trade(tid=103)) == []
+
+
+def test_one_hash_may_liquidate_several() -> None:
+    """Each of them is confirmed by a fill that names him."""
+    confirmations = Confirmations()
+    confirm(confirmations)
+    named = NamedLiquidation(liquidated_user=OTHER_VICTIM, mark_price="3000", method="market")
+    theirs = a_trade(tid=200, users=(MAKER, OTHER_VICTIM))
+    assert hear(confirmations, theirs) == []
+    assert confirm(confirmations, a_wire_fill(a_maker_row(tid=201, liquidation=named))) == [200]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"liquidation": None},
+        {"hash": ZERO_HASH},
+        {"hash": "0x12"},
+        {"liquidation": NamedLiquidation(liquidated_user=VICTIM, mark_price="1", method="backstop")},
+        {"liquidation": NamedLiquidation(liquidated_user=VICTIM, mark_price="1", method="new")},
+        {"direction_text": "Auto-Deleveraging"},
+    ],
+)
+def test_only_a_fill_of_the_book_confirms(changes) -> None:
+    """A take-over is no public trade, a zero hash names none, and what is malformed says nothing."""
+    confirmations = Confirmations()
+    transaction = changes.get("hash", HASH)
+    hear(confirmations, a_trade(tid=100, hash=transaction))
+    assert confirm(confirmations, a_wire_fill(a_maker_row(**changes))) == []
+    assert hear(confirmations, a_trade(tid=102, hash=transaction)) == []
+
+
+def test_frames_are_kept_for_a_bounded_time() -> None:
+    """What is too old is not found any more, and takes no room."""
+    confirmations = Confirmations()
+    hear(confirmations, a_trade(tid=100))
+    late = NOW_MILLIS + KEPT_FOR // timedelta(milliseconds=1) + 1
+    hear(confirmations, a_trade(tid=5, asset="BTC", hash=OTHER_HASH), now=late)
+    assert confirmations.kept_bytes == len(a_trades_frame(a_trade(tid=5, asset="BTC", hash=OTHER_HASH)))
+    assert confirm(confirmations, now=late) == []
+
+
+def test_frames_are_kept_in_a_bounded_room() -> None:
+    """The oldest go first, of whatever asset they are."""
+    size = len(a_trades_frame(a_trade(tid=100)))
+    confirmations = Confirmations(capacity_bytes=2 * size)
+    for tid in (100, 102, 103):
+        hear(confirmations, a_trade(tid=tid))
+    assert confirmations.kept_bytes == 2 * size
+    assert confirm(confirmations) == [102, 103]
+
+
+def test_confirmed_liquidations_are_kept_for_a_bounded_time_and_number() -> None:
+    """What comes after that is not completed."""
+    confirmations = Confirmations(capacity=1)
+    confirm(confirmations)
+    confirm(confirmations, a_wire_fill(a_maker_row(tid=300, hash=OTHER_HASH)))
+    assert hear(confirmations, a_trade(tid=102)) == []
+    assert hear(confirmations, a_trade(tid=302, hash=OTHER_HASH)) == [302]
+    late = NOW_MILLIS + KEPT_FOR // timedelta(milliseconds=1) + 1
+    assert hear(confirmations, a_trade(tid=303, hash=OTHER_HASH), now=late) == []
+
+
+def test_frames_far_from_the_fill_are_not_searched() -> None:
+    """A hash is of one moment: a frame whose trades are of another cannot hold it."""
+    confirmations = Confirmations()
+    hear(confirmations, a_trade(tid=100, time=NOW_MILLIS - 60_000))
+    hear(confirmations, a_trade(tid=102, time=NOW_MILLIS + 60_000))
+    assert confirm(confirmations) == []
+
+
+def told(trade=None, fill=CONFIRMING, user=MAKER) -> ConfirmedTrade:
+    return ConfirmedTrade((user, fill), trade or a_trade(tid=102))
+
+
+def test_a_completed_trade_is_a_liquidated_fill() -> None:
+    """It knows price, size and side of the trade, the mark of the fill, and nothing else."""
+    fill = completed_fill(told(), source=API, chain=CHAIN)
+    like = a_liquidated_fill(
+        source=API,
+        tid=102,
+        role=FillRole.PUBLIC,
+        direction_text="",
+        closed_pnl=None,
+        fee=None,
+        position_size_before=None,
+    )
+    assert fill == like
+    assert fill.method is LiquidationMethod.MARKET
+    assert liquidation_id(fill) == liquidation_id(a_liquidated_fill())
+
+
+def test_who_buys_loses_a_short() -> None:
+    """The side is the mirror image of the taker's."""
+    bought = a_trade(tid=102, side=Side.BUY, users=(VICTIM, MAKER))
+    fill = completed_fill(told(bought), source=API, chain=CHAIN)
+    assert (fill.side, fill.user, fill.mark_price) == (Direction.SHORT, VICTIM, Decimal("3000.5"))
+
+
+def test_the_payload_is_read_back_as_it_was() -> None:
+    """In the venue's names, so that whoever judges it again reads it like any other payload."""
+    payload = encode_confirmed(told())
+    assert decode_confirmed(payload) == told()
+    plain = msgspec.json.decode(payload)
+    assert plain["confirmed"][1]["liquidation"]["liquidatedUser"] == VICTIM
+    assert plain["trade"]["coin"] == "ETH"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        told(a_trade(hash=OTHER_HASH)),
+        told(a_trade(users=(MAKER, OTHER_VICTIM))),
+        told(fill=a_wire_fill(a_maker_row(liquidation=None))),
+    ],
+)
+def test_a_fill_confirms_no_other_trade(wrong: ConfirmedTrade) -> None:
+    """A payload that says so is refused, whoever made it."""
+    with pytest.raises(MalformedPayload) as caught:
+        completed_fill(wrong, source=API, chain=CHAIN)
+    assert caught.value.rule == "not_confirmed"
