@@ -39,9 +39,9 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class _Payload(msgspec.Struct, frozen=True):
     channel: str | None = None
     data: msgspec.Raw = msgspec.Raw()
-    question: msgspec.Raw | None = None
-    answer: msgspec.Raw | None = None
-    frame: msgspec.Raw | None = None  # beside the universes that name what it holds
+    question: msgspec.Raw = msgspec.Raw()  # not "or None": that would read nothing but null
+    answer: msgspec.Raw = msgspec.Raw()
+    frame: msgspec.Raw = msgspec.Raw()  # beside the universes that name what it holds
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +73,9 @@ def payloads(paths: Sequence[Path]) -> Iterator[Heard | Asked]:
 
 def _read(at: datetime, content: bytes) -> Heard | Asked | None:
     payload = _payload.decode(content)
-    if payload.question is not None and payload.answer is not None:
+    if bytes(payload.question) and bytes(payload.answer):
         return Asked(at, parse_question(bytes(payload.question)), bytes(payload.answer))
-    if payload.frame is not None:
+    if bytes(payload.frame):
         return _read(at, bytes(payload.frame))
     topic = _topic(payload)
     return None if topic is None else Heard(at, topic, content, payload.data)
