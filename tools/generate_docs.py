@@ -17,6 +17,7 @@ from tools.reference.rules import rules_page
 from tools.reference.settings import settings_page
 from tools.reference.sources import sources_page
 from tools.reference.tables import tables_page
+from tools.reference.weights import weights_page
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
@@ -31,6 +32,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "sources.md": sources_page,
     "stream.md": stream_page,
     "tables.md": tables_page,
+    "weights.md": weights_page,
 }
 
 

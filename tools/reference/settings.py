@@ -25,9 +25,26 @@ port = 8000
 path = "~/hl/data"
 ```"""
 
+_ACTIVE: Final = "whether the source is read; one that is not stands in the list as inactive"
+
 # What each setting of a source is for; a setting without a sentence here is an error of `./dev docs`.
 SOURCE_SETTINGS: Final = {
+    "catalogue.active": _ACTIVE,
     "catalogue.directory": "folder of case files of your own; one named like a shipped file replaces it",
+    "hyperliquid_api.active": _ACTIVE,
+    "hyperliquid_api.network": "`mainnet` or `testnet`",
+    "hyperliquid_api.url": "where `/info` is asked instead of the venue, such as a lab venue's address",
+    "hyperliquid_api.websocket_url": "where the socket is opened, if it does not follow from the address",
+    "hyperliquid_api.statistics_url": "folder of the file `leaderboard`, if it does not follow from "
+    "the address",
+    "hyperliquid_api.liquidated_users_url": "file of the accounts of which most was liquidated; none where "
+    "another address than the venue's is set",
+    "hyperliquid_api.makers": "accounts whose fills are always followed, after those of the venue's "
+    "liquidators; ten together at most",
+    "hyperliquid_api.majors": "assets whose best quotes are followed, the most important first",
+    "hyperliquid_api.scan_accounts": "how many large accounts are asked about in turn; 0 asks about none",
+    "hyperliquid_api.scan_per_minute": "how many accounts are asked about in a minute, at a weight of 2 each",
+    "hyperliquid_node.active": _ACTIVE,
     "hyperliquid_node.path": "the node's data folder",
     "hyperliquid_node.chain": "what is stored as the chain of every fact",
     "hyperliquid_node.poll_milliseconds": "pause between two looks at a file that is being written",

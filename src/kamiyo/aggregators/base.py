@@ -68,11 +68,17 @@ class Toolbox:
 class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every aggregator's own table of settings: ``[sources.NAME]`` in kamiyo.toml."""
 
+    active: bool = True
+
 
 class BaseAggregator(ABC):
-    """One source. Subclasses say how to read it; nobody else knows its shapes."""
+    """One source. Subclasses say how to read it; nobody else knows its shapes.
+
+    One that is not ``active`` by its settings is known and never read.
+    """
 
     description: SourceDescription
+    active: bool = True
 
     def __init__(self, tools: Toolbox) -> None:
         self.clock = tools.clock

@@ -89,7 +89,7 @@ class SupervisedSource:
         await supervise(self._run_once, self._report_failure, self._clock)
 
     async def _run_once(self) -> None:
-        while not await self._journal.register(self._aggregator.description):
+        while not await self._journal.register(self._aggregator.description) or not self._aggregator.active:
             await self._enter(SourceState.INACTIVE, "switched off")
             await self._clock.sleep(_LOOK_AGAIN)
         while not await self._read_while_leased():

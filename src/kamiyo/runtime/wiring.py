@@ -32,7 +32,13 @@ def build_aggregators(
 ) -> list[BaseAggregator]:
     """Every aggregator, or only those, with its own settings; InvalidSettings as in ``check_sources``."""
     tables = _tables(settings)
-    return [spec.build(table, tools) for spec, table in tables if only is None or spec.name in only]
+    return [_build(spec, table, tools) for spec, table in tables if only is None or spec.name in only]
+
+
+def _build(spec: AggregatorSpec[Any], table: AggregatorSettings, tools: Toolbox) -> BaseAggregator:
+    aggregator = spec.build(table, tools)
+    aggregator.active = table.active
+    return aggregator
 
 
 def _tables(settings: Settings) -> list[tuple[AggregatorSpec[Any], AggregatorSettings]]:

@@ -39,6 +39,7 @@ class Site:
             "KAMIYO_PORT": str(self.port),
             "KAMIYO_HOME": str(folder / "home"),
             "KAMIYO__SOURCES__HYPERLIQUID_NODE__PATH": str(self.node),
+            "KAMIYO__SOURCES__HYPERLIQUID_API__ACTIVE": "false",
             "ALL_PROXY": "http://127.0.0.1:1",  # nobody there: this machine is never asked through a proxy
         }
 

@@ -201,6 +201,15 @@ async def test_a_source_that_raises_is_unreachable_and_resumes_from_what_is_stor
     assert journal.states[1][2] == "SourceUnavailable: closed"
 
 
+async def test_a_source_whose_settings_switch_it_off_is_never_read() -> None:
+    """It is registered, so that it shows, and told as inactive, whatever the database says."""
+    journal, source = MemoryJournal(), ScriptedAggregator([item(1)])
+    source.active = False
+    clock = ManualClock()
+    await run_until(lambda: len(clock.slept) > 4, source, journal=journal, clock=clock)
+    assert (source.read, journal.states) == ([], [(NODE, SourceState.INACTIVE, "switched off")])
+
+
 async def test_an_inactive_source_is_not_read_until_it_is_switched_on() -> None:
     """A source that is switched off is registered, told as inactive and looked at again."""
     journal = MemoryJournal(inactive=[NODE])

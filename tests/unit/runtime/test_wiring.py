@@ -23,6 +23,13 @@ def test_each_source_is_built_with_its_own_settings() -> None:
     assert urls["hyperliquid_node"] == "file:/node"
 
 
+def test_a_source_can_be_switched_off_by_its_settings() -> None:
+    """By a boolean in the file or a text in the environment; every other one is active."""
+    settings = Settings(sources={"hyperliquid_node": {"active": "false"}, "catalogue": {"active": True}})
+    inactive = [each.name for each in build_aggregators(settings, tools()) if not each.active]
+    assert inactive == ["hyperliquid_node"]
+
+
 @pytest.mark.parametrize(
     ("sources", "named"),
     [

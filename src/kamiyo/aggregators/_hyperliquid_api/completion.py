@@ -1,0 +1,56 @@
+"""What every fill and every public trade goes through: one confirms a liquidation, the other completes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from kamiyo.aggregators._hyperliquid_api.outlet import Numbered, Outlet
+from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED
+from kamiyo.core.events import Fill
+from kamiyo.core.ids import Address
+from kamiyo.core.money import ZERO_USD, Usd, is_plain_decimal
+from kamiyo.core.time import to_millis
+from kamiyo.core.trades import Trade
+from kamiyo.hyperliquid.channels import WireTrade
+from kamiyo.hyperliquid.confirmation import Confirmations, ConfirmedTrade, encode_confirmed
+from kamiyo.hyperliquid.ranking import Ranking
+from kamiyo.hyperliquid.wire import WireFill
+
+
+class Completion:
+    """Puts what it completes where everything else is put, and credits the makers who took it."""
+
+    def __init__(self, outlet: Outlet, place: Numbered) -> None:
+        self.makers = Ranking()
+        self._outlet = outlet
+        self._place = place
+        self._confirmations = Confirmations()
+
+    def take_fills(self, user: str, fills: Iterable[WireFill], now: datetime) -> int:
+        """Take an account's fills; how many of them are of a liquidation."""
+        liquidated = [fill for fill in fills if fill.liquidation is not None]
+        for fill in liquidated:
+            if not fill.crossed:
+                self.makers.credit(Address(user.lower()), _amount(fill))
+            self._put(self._confirmations.confirm(user, fill, to_millis(now)), now)
+        return len(liquidated)
+
+    def take_trades(self, trades: Sequence[WireTrade], frame: bytes, now: datetime, now_millis: int) -> None:
+        """Take a frame's trades, of which there is at least one."""
+        completed = self._confirmations.hear(trades, frame, now_millis)
+        if completed:
+            self._put(completed, now)
+
+    def _put(self, completed: Iterable[ConfirmedTrade], now: datetime) -> None:
+        for each in completed:
+            self.makers.credit(Address(each.trade.maker.lower()), _amount(each.trade))
+            self._outlet.put_payload(CONFIRMED, encode_confirmed(each), now, self._place)
+
+
+def _amount(traded: Fill | Trade) -> Usd:
+    """Price times size; nothing where they are no numbers, which is told where the row is judged."""
+    if not is_plain_decimal(traded.price) or not is_plain_decimal(traded.size):
+        return ZERO_USD
+    return Usd(Decimal(traded.price) * Decimal(traded.size))

@@ -1,0 +1,76 @@
+"""Whether a silence is one: an open socket that says nothing may have lost what it should have said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from kamiyo.core.errors import MalformedPayload
+from kamiyo.core.time import from_millis
+from kamiyo.hyperliquid.channels import decode_bbo, decode_frame, decode_trades_frame
+
+SHORTEST: Final = timedelta(seconds=4)
+LONGEST: Final = timedelta(seconds=45)  # the venue itself gives up after sixty
+_TIMES: Final = 6
+_MEMORY: Final = timedelta(seconds=100)
+_AT_FIRST: Final = timedelta(seconds=5)
+
+
+class Quiet:
+    """How long pauses between frames usually are, each weighing as much as it lasts, and which is too long.
+
+    Only the time spent waiting for frames counts: while we do not read, nothing can be heard.
+    """
+
+    def __init__(self) -> None:
+        self._waiting_since: datetime | None = None
+        self._squares = _AT_FIRST.total_seconds() ** 2
+        self._sum = _AT_FIRST.total_seconds()
+        self._noticed = False
+
+    @property
+    def patience(self) -> timedelta:
+        """From how long on a pause is too long."""
+        return min(max(timedelta(seconds=_TIMES * self._squares / self._sum), SHORTEST), LONGEST)
+
+    def wait(self, now: datetime) -> None:
+        """From now on frames are waited for."""
+        self._waiting_since = now
+
+    def heard(self, now: datetime) -> timedelta | None:
+        """Frames came: how long they were waited for, where that was too long."""
+        waited = now - (self._waiting_since or now)
+        self._waiting_since, self._noticed = None, False
+        if waited >= self.patience:
+            return waited
+        seconds = max(waited.total_seconds(), 0.0)
+        kept = max(0.0, 1 - seconds / _MEMORY.total_seconds())
+        self._squares = self._squares * kept + seconds * seconds
+        self._sum = self._sum * kept + seconds
+        return None
+
+    def too_long(self, now: datetime) -> timedelta | None:
+        """How long frames have been waited for, where that is too long and was already when last asked.
+
+        Once is not enough: what has come may only not have been looked at yet.
+        """
+        waited = now - (self._waiting_since or now)
+        before, self._noticed = self._noticed, waited >= self.patience
+        return waited if before and self._noticed else None
+
+
+def were_held_up(frames: Iterable[bytes], waited: timedelta, now: datetime) -> bool:
+    """Whether frames that were waited for tell of the time of waiting: late, but nothing was left out."""
+    first = min((at for frame in frames if (at := _time_of(frame)) is not None), default=None)
+    return first is not None and now - from_millis(first) > waited / 2
+
+
+def _time_of(frame: bytes) -> int | None:
+    try:
+        told = decode_frame(frame)
+        if told.channel == "trades":
+            return min((trade.time for trade in decode_trades_frame(frame)), default=None)
+        return decode_bbo(told.data).time if told.channel == "bbo" else None
+    except MalformedPayload:
+        return None

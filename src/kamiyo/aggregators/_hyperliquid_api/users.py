@@ -1,0 +1,158 @@
+"""The socket of accounts: fills of the venue's liquidators and of makers who take liquidations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from kamiyo.aggregators._hyperliquid_api.completion import Completion
+from kamiyo.aggregators._hyperliquid_api.coverage import fills_of
+from kamiyo.aggregators._hyperliquid_api.outlet import Numbered
+from kamiyo.aggregators._hyperliquid_api.payloads import OTHER_FRAME, USER_FILLS
+from kamiyo.aggregators._hyperliquid_api.shared import Shared
+from kamiyo.core.errors import MalformedPayload
+from kamiyo.core.ids import Address
+from kamiyo.core.time import from_millis
+from kamiyo.hyperliquid.accounts import decode_user_fills
+from kamiyo.hyperliquid.channels import Frame, WireUserFills, decode_user_fills_frame
+from kamiyo.hyperliquid.fills import FIRST_MILLIS, LAST_MILLIS
+from kamiyo.hyperliquid.limits import TRACKED_USERS
+from kamiyo.hyperliquid.ranking import Ranking
+from kamiyo.hyperliquid.session import Ended, Session
+from kamiyo.hyperliquid.subscriptions import Subscription
+from kamiyo.hyperliquid.wire import WireFill
+
+CHOOSE_AGAIN: Final = timedelta(hours=1)
+_HEARTBEAT: Final = "bbo"
+
+
+class Slots:
+    """Whose fills are followed: the liquidators always, then who is configured, then who took the most.
+
+    The last are chosen anew once an hour at most: each change costs the newcomer's past.
+    """
+
+    def __init__(self, *, makers: Sequence[Address] = (), earlier: Sequence[Address] = ()) -> None:
+        self._liquidators: tuple[Address, ...] = ()
+        self._makers = tuple(makers)
+        self._learned = tuple(earlier)
+        self._chosen_at: datetime | None = None
+
+    def liquidators_are(self, liquidators: Sequence[Address]) -> None:
+        """The venue named its liquidators."""
+        self._liquidators = tuple(liquidators)
+
+    def choose(self, ranking: Ranking, now: datetime) -> tuple[Address, ...]:
+        """Those to follow now."""
+        if self._chosen_at is None:
+            self._chosen_at = now
+        if now - self._chosen_at >= CHOOSE_AGAIN:
+            self._chosen_at = now
+            fixed = {*self._liquidators, *self._makers}
+            best = ranking.best(TRACKED_USERS, without=fixed)
+            self._learned = tuple(dict.fromkeys((*best, *self._learned)))[:TRACKED_USERS]
+            ranking.fade()
+        return tuple(dict.fromkeys((*self._liquidators, *self._makers, *self._learned)))[:TRACKED_USERS]
+
+
+class UsersListener:
+    """What is wanted of the accounts' socket, what becomes of what it sends, and what it did not send."""
+
+    def __init__(self, shared: Shared, slots: Slots, completion: Completion, *, pulse: str | None) -> None:
+        # Accounts may say nothing for hours. A market that never does tells whether the socket still speaks.
+        self._pulse = None if pulse is None else Subscription(_HEARTBEAT, coin=pulse)
+        self._shared = shared
+        self._slots = slots
+        self._completion = completion
+        self._place = Numbered("ws/none/users")
+        self._users: tuple[Address, ...] = ()
+        self._feeds: tuple[Subscription, ...] = ()
+        self._told: set[str] = set()
+
+    def wanted(self, now: datetime) -> tuple[Subscription, ...]:
+        """The fills of everybody who has a slot."""
+        users = self._slots.choose(self._completion.makers, now)
+        if users != self._users:
+            for user in self._shared.coverage.scopes(fills_of("")):
+                if user not in users:
+                    self._shared.coverage.forget(fills_of(user))
+            self._users = users
+            fills = [Subscription("userFills", user=user) for user in users]
+            self._feeds = (*([] if self._pulse is None else [self._pulse]), *fills)
+            self._shared.log.info("following_fills_of", users=users)
+        return self._feeds
+
+    def opened(self, number: str, now: datetime) -> None:
+        """A connection opened."""
+        del now
+        self._place = Numbered(f"ws/{number}/users")
+
+    def heard(self, frame: Frame | None, payload: bytes, now: datetime) -> bool:
+        """Put the frame where everything is put, and look for liquidations in it."""
+        if frame is not None and frame.channel == _HEARTBEAT:
+            return True
+        fills = frame is not None and frame.channel == "userFills"
+        self._shared.outlet.put_payload(USER_FILLS if fills else OTHER_FRAME, payload, now, self._place)
+        if frame is None or not fills:
+            return True
+        try:
+            told = decode_user_fills_frame(frame.data)
+        except MalformedPayload:  # refused where it is read
+            return False
+        self._hear_fills(told, now)
+        return True
+
+    def lost(self, reason: str, since: datetime, now: datetime) -> None:
+        """Whatever it was, it may have been anybody's fills."""
+        coverage = self._shared.coverage
+        for scope in map(fills_of, self._users):
+            if coverage.is_whole(scope):
+                coverage.heard(scope, since - self._shared.lag.behind)
+                gap = coverage.resume(scope, now + self._shared.lag.ahead, now=now, reason=reason[:200])
+                if gap is not None:
+                    self._shared.outlet.put(gap)
+
+    def _hear_fills(self, told: WireUserFills, now: datetime) -> None:
+        rows = b"[" + b",".join(bytes(row) for row in told.fills) + b"]"
+        fills = [fill for fill in decode_user_fills(rows) if isinstance(fill, WireFill)]
+        scope = fills_of(told.user.lower())
+        if not self._shared.coverage.is_whole(scope):
+            self._resume(scope, fills, now)
+        self._completion.take_fills(told.user, fills, now)
+
+    def _resume(self, scope: str, fills: Sequence[WireFill], now: datetime) -> None:
+        """A snapshot reaches back to its oldest fill; an empty one to the account's beginning."""
+        times = [fill.time for fill in fills if FIRST_MILLIS <= fill.time < LAST_MILLIS]
+        oldest = from_millis(min(times, default=FIRST_MILLIS))
+        coverage = self._shared.coverage
+        coverage.begin(scope, now - self._shared.lag.behind)
+        gap = coverage.resume(scope, oldest, now=now, reason="not connected")
+        if gap is not None:
+            self._shared.outlet.put(gap)
+
+    async def room(self) -> None:
+        """Wait until what was heard has been taken."""
+        await self._shared.outlet.room()
+
+    def look(self, session: Session, now: datetime) -> None:
+        """Note until when everything was heard."""
+        del now
+        for user in self._users:
+            self._shared.coverage.heard(fills_of(user), session.heard_at - self._shared.lag.behind)
+        for feed, why in session.refused.items():
+            if feed.user is not None and feed.user not in self._told:
+                self._told.add(feed.user)
+                self._shared.log.warning("user_refused", user=feed.user, detail=why)
+
+    def ended(self, ended: Ended, now: datetime) -> None:
+        """What was heard whole is not any more."""
+        del now
+        for user in self._users:
+            self._shared.coverage.heard(fills_of(user), ended.last_heard_at - self._shared.lag.behind)
+            self._shared.coverage.interrupt(fills_of(user))
+        self._shared.log.info("socket_ended", socket="users", detail=ended.reason)
+
+    def failed(self, reason: str) -> None:
+        """No connection: the fills of a few are missing, the trades of all are heard on another."""
+        self._shared.log.info("socket_failed", socket="users", detail=reason)

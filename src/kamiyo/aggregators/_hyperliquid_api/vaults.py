@@ -1,0 +1,82 @@
+"""The venue's liquidity provider, its vaults and their positions, and whether the venue's time goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from kamiyo.aggregators._hyperliquid_api.shared import Shared
+from kamiyo.aggregators._hyperliquid_api.users import Slots
+from kamiyo.aggregators._hyperliquid_api.weights import STATUS, VAULT_POSITIONS, VAULTS
+from kamiyo.core.ids import Address
+from kamiyo.hyperliquid.accounts import decode_vault, vault_children
+from kamiyo.hyperliquid.addresses import Network, known_children, liquidity_provider
+from kamiyo.hyperliquid.info import ClearinghouseState, ExchangeStatus, VaultDetails
+from kamiyo.hyperliquid.market import decode_exchange_status
+
+STANDSTILL: Final = timedelta(seconds=5)
+_LIQUIDATOR: Final = "liquidator"
+
+
+class Vaults:
+    """The parent and its children, as the venue last named them; as they are known until it has."""
+
+    def __init__(self, shared: Shared, network: Network, slots: Slots) -> None:
+        self._shared = shared
+        self._slots = slots
+        self._parent = liquidity_provider(network).address
+        known = known_children(network)
+        self._children = tuple(each.address for each in known)
+        self._liquidators = {each.address: each.liquidator for each in known}
+        self._next_vault = 0
+        self._next_child = 0
+        slots.liquidators_are(self.liquidators)
+
+    @property
+    def liquidators(self) -> list[Address]:
+        """The children that take over positions, also one of which nobody has said whether it does."""
+        return [each for each in self._children if self._liquidators.get(each) is not False]
+
+    async def value(self) -> None:
+        """Ask for the next vault; the parent also names its children, each child its trade."""
+        vaults = (self._parent, *self._children)
+        vault = vaults[self._next_vault % len(vaults)]
+        self._next_vault += 1
+        content = await self._shared.ask(VAULTS, VaultDetails(vault_address=vault))
+        if vault == self._parent:
+            self._children = vault_children(content) or self._children
+        else:
+            self._liquidators[vault] = _LIQUIDATOR in decode_vault(content).name.lower()
+        self._slots.liquidators_are(self.liquidators)
+
+    async def positions(self) -> None:
+        """Ask for the next child's positions."""
+        child = self._children[self._next_child % len(self._children)]
+        self._next_child += 1
+        await self._shared.ask(VAULT_POSITIONS, ClearinghouseState(user=child))
+
+
+class Pulse:
+    """The venue's own time: that it answers does not mean that it goes on."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.standstills = 0
+        self._shared = shared
+        self._millis = 0
+        self._moved_at: datetime | None = None
+        self._stands = False
+
+    async def feel(self) -> None:
+        """Ask for the time, and say once that it stands still, and once that it goes on."""
+        told = decode_exchange_status(await self._shared.ask(STATUS, ExchangeStatus()))
+        now = self._shared.clock.now()
+        if told.time > self._millis or self._moved_at is None:
+            if self._stands:
+                self._shared.log.info("venue_goes_on", after=str(now - (self._moved_at or now)))
+            self._millis, self._moved_at, self._stands = told.time, now, False
+        elif now - self._moved_at > STANDSTILL and not self._stands:
+            self._stands = True
+            self.standstills += 1
+            self._shared.log.warning(
+                "venue_stands_still", since=str(self._moved_at), standstills=self.standstills
+            )
