@@ -1,15 +1,36 @@
 """The page at / in a real browser, through a node's coming and a server's restart."""
 
+import asyncio
 import os
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.system.harness import Ground, Kamiyo, a_user, needs_engines, wait_for
+from kamiyo.core.ids import Address, Asset
+from kamiyo.core.ports import Event
+from kamiyo.core.sources import CoverageLabel, SourceState
+from kamiyo.storage.journal import PostgresJournal
+from kamiyo.storage.pool import open_pool
+from tests.builders import (
+    API,
+    MAKER,
+    VAULT,
+    a_batch,
+    a_market_state,
+    a_position,
+    a_source_description,
+    a_vault_state,
+    an_account_state,
+)
+from tests.system.harness import Ground, Kamiyo, a_user, free_port, needs_engines, wait_for
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow, needs_engines]
 SOON = 60_000
@@ -41,10 +62,10 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, kamiyo: Kamiyo, scheme: str = "light") -> Iterator[Visit]:
-    """Open the page as a person does who likes it light or dark."""
+def visiting(browser: Browser, kamiyo: Kamiyo, scheme: str = "light", width: int = 1280) -> Iterator[Visit]:
+    """Open the page as a person does who likes it light or dark, on a screen of this width."""
     page = browser.new_page(
-        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 1280, "height": 900}
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900}
     )
     visit = Visit(page)
     page.goto(kamiyo.url)
@@ -57,6 +78,162 @@ def seconds_shown(page: Page) -> int:
     text = page.locator("#sources tr", has_text="hyperliquid_node").inner_text()
     found = re.search(r"(\d+) s ago", text)
     return int(found[1]) if found else -1
+
+
+def tell(ground: Ground, *events: Event) -> None:
+    """Store these as what the public API has just said."""
+
+    async def write() -> None:
+        now = datetime.now(UTC)
+        async with open_pool(ground.database_url(), size=1) as pool:
+            journal = PostgresJournal(pool)
+            description = a_source_description(
+                name=API, label=CoverageLabel.SAMPLE, silence_limit=timedelta(minutes=5)
+            )
+            await journal.register(description)
+            await journal.report_state(API, SourceState.LIVE, "")
+            told = {"heard_at": now, "first_event_at": now, "last_event_at": now}
+            await journal.write(a_batch(source=API, events=events, **told))
+
+    with ThreadPoolExecutor(1) as thread:  # this one runs the browser's loop already
+        thread.submit(asyncio.run, write()).result()
+
+
+def some_states(now: datetime) -> list[Event]:
+    """Markets, HLP with two children, and accounts near and far from liquidation."""
+    old = now - timedelta(minutes=3)
+    rich = {
+        "mark_price": Decimal(121_500),
+        "oracle_price": Decimal(121_000),
+        "open_interest": Decimal(31_000),
+    }
+    children = {"parent": VAULT, "children": (), "timestamp": now}
+    return [
+        a_market_state(asset=Asset("BTC"), timestamp=now, **rich),
+        a_market_state(asset=Asset("ETH"), timestamp=old),
+        a_market_state(
+            asset=Asset("xyz:TSLA"), timestamp=now, open_interest=None, funding_rate=None, day_volume_usd=None
+        ),
+        a_vault_state(timestamp=now, children=(MAKER, Address(a_user(7)))),
+        a_vault_state(vault=MAKER, name="HLP Liquidator 1", account_value=Decimal(-7), **children),
+        a_vault_state(vault=Address(a_user(7)), name="HLP Liquidator 2", account_value=None, **children),
+        an_account_state(
+            a_position(),
+            a_position(asset=Asset("SOL"), liquidation_price=None, leverage=None),
+            timestamp=now,
+        ),
+        an_account_state(
+            a_position(liquidation_price=Decimal("3000.9")), user=Address(a_user(8)), timestamp=old
+        ),
+    ]
+
+
+# `kamiyo run` with a mode of its own, as the playing of a recording starts it.
+SHOWING = """
+import sys, uvloop
+from kamiyo.cli.run import engines_of, settings_of
+from kamiyo.core.modes import Mode, Showing
+from kamiyo.kit.logging import configure
+from kamiyo.runtime.processes import Role, Stage, run
+settings = settings_of(None, home=sys.argv[1], port=int(sys.argv[2]))
+configure(json=False)
+with engines_of(settings) as engines:
+    stage = Stage(showing=Showing(Mode[sys.argv[3]], sys.argv[4]))
+    uvloop.run(run(settings, engines, list(Role), stage=stage))
+"""
+
+
+def serve_as(ground: Ground, mode: str, recording: str) -> Kamiyo:
+    """Start a server that shows a recording."""
+    port = free_port()
+    command = (sys.executable, "-c", SHOWING, str(ground.home), str(port), mode, recording)
+    kamiyo = ground.start_command(command, ground.environment(), port)
+    kamiyo.wait_until_serving()
+    return kamiyo
+
+
+def test_markets_vaults_and_positions_show_their_ages(ground: Ground, browser: Browser) -> None:
+    """An old row says STALE, the unknown is not a number, and none of it is green, on a narrow screen too."""
+    kamiyo = ground.serve()
+    tell(ground, *some_states(datetime.now(UTC)))
+    with visiting(browser, kamiyo) as visit:
+        page = visit.page
+        for section in ("markets", "vaults", "positions"):
+            expect(page.locator(f"#{section} tr")).to_have_count(3, timeout=SOON)
+        bitcoin, ether, tesla = page.locator("#markets tr").all()
+        expect(bitcoin).to_contain_text("3,766,500,000")
+        expect(bitcoin).to_contain_text("0.41 %")
+        expect(bitcoin).to_contain_text(re.compile(r"\d+ s ago"))
+        expect(ether).to_contain_text("3 min ago, STALE")
+        expect(tesla.locator("td", has_text="unknown")).to_have_count(3)
+        expect(page.locator("#vaults tr", has_text="Liquidator 2")).to_contain_text("unknown")
+        distances = page.locator("#positions td:first-child").all_inner_texts()
+        assert distances == ["-0.03 %", "5.00 %", "unknown"]
+        expect(page.locator("#positions-warnings")).to_contain_text("a sample: the positions of 2 accounts")
+        page.select_option("#markets-sort", "asset")
+        expect(page.locator("#markets tr").nth(2)).to_contain_text("xyz:TSLA")
+        assert page.locator("#markets .good, #vaults .good, #positions .good").count() == 0
+        visit.photograph("states-light")
+    with visiting(browser, kamiyo, "dark", 420) as visit:
+        expect(visit.page.locator("#positions tr")).to_have_count(3, timeout=SOON)
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        visit.photograph("states-narrow-dark")
+
+
+def test_what_is_not_told_any_more_grows_old_before_the_reader(ground: Ground, browser: Browser) -> None:
+    """The page lets a number age by itself while the server is away, and calls it the last known."""
+    kamiyo = ground.serve()
+    tell(ground, *some_states(datetime.now(UTC)))
+    with visiting(browser, kamiyo) as visit:
+        bitcoin = visit.page.locator("#markets tr").first
+        expect(bitcoin).to_contain_text(re.compile(r"\d+ s ago"), timeout=SOON)
+        kamiyo.terminate()
+        expect(visit.page.locator("#markets-note")).to_contain_text("Last known", timeout=SOON)
+        expect(bitcoin).to_contain_text("STALE", timeout=90_000)
+        assert visit.greens() == []
+        visit.photograph("states-away-light")
+
+
+@pytest.mark.parametrize(("mode", "words"), [("REPLAY", "happened before"), ("SIMULATED", "was made up")])
+def test_what_does_not_happen_now_cannot_be_taken_for_it(
+    ground: Ground, browser: Browser, mode: str, words: str
+) -> None:
+    """A bar over everything and the title say so before anything else, and nothing is green."""
+    ground.node.write(a_user(1))
+    kamiyo = serve_as(ground, mode, "POPCAT, 12 November 2025")
+    tell(ground, *some_states(datetime.now(UTC)))
+    for scheme, width in (("light", 1280), ("dark", 420)):
+        with visiting(browser, kamiyo, scheme, width) as visit:
+            page, banner = visit.page, visit.page.locator("#banner")
+            expect(banner).to_contain_text(f"{mode}: POPCAT, 12 November 2025.", timeout=SOON)
+            expect(banner).to_contain_text(words)
+            expect(page.locator("#liquidations tr")).to_have_count(1, timeout=SOON)
+            expect(page.locator("#status")).to_contain_text(f"{mode}, its sources:")
+            expect(page).to_have_title(re.compile(f"^{mode} · KAMIYO"))
+            ground.node.write()
+            node = page.locator("#sources tr", has_text="hyperliquid_node")
+            expect(node).to_contain_text(f"live ({mode})", timeout=SOON)
+            assert visit.greens() == []
+            visit.photograph(f"{mode.lower()}-{scheme}")
+
+
+def test_the_mode_stays_in_sight(ground: Ground, browser: Browser) -> None:
+    """However far one scrolls, and when the server is gone, the bar is over the whole width of the page."""
+    kamiyo = serve_as(ground, "REPLAY", "POPCAT")
+    with visiting(browser, kamiyo) as visit:
+        page, banner = visit.page, visit.page.locator("#banner")
+        expect(page.locator("#exploits tr")).to_have_count(41, timeout=SOON)
+        box = banner.bounding_box()
+        assert box is not None
+        assert (box["x"], box["y"]) == (0, 0)
+        assert box["width"] == page.evaluate("document.documentElement.clientWidth")
+        page.mouse.wheel(0, 5_000)
+        wait_for(lambda: page.evaluate("scrollY > 300"))
+        assert banner.bounding_box() == box
+        kamiyo.terminate()
+        expect(page.locator("#status")).to_contain_text("does not answer", timeout=SOON)
+        expect(banner).to_contain_text("REPLAY: POPCAT")
+        expect(page).to_have_title("REPLAY · KAMIYO · unknown")
 
 
 def test_without_a_node_the_page_says_why_and_shows_the_cases(ground: Ground, browser: Browser) -> None:

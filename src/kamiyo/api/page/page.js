@@ -10,6 +10,7 @@ const seen = new Map(); // liquidation id -> the newest version we were told
 let sources = [];
 let reach = { at: null, why: "not asked yet" }; // when the server last answered, and why it did not
 let clockOffset = 0; // server's clock minus ours
+let mode = "LIVE";
 let lastFrame = 0;
 let socket = null;
 
@@ -31,6 +32,7 @@ function row(...cells) {
     else if (cell && typeof cell === "object") {
       held.className = cell.className || "";
       if (cell.title) held.title = cell.title;
+      Object.assign(held.dataset, cell.data);
       held.append(cell.node || document.createTextNode(cell.text ?? "unknown"));
     } else held.textContent = cell ?? "unknown";
     made.append(held);
@@ -47,6 +49,28 @@ function age(moment) {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
+function agedCell(timestamp, patience) {
+  // Kept up to date by tick(): a number gets older while it stands here.
+  return { data: { at: timestamp, patience }, title: timestamp, text: "" };
+}
+
+function showAges() {
+  for (const cell of document.querySelectorAll("td[data-at]")) {
+    const old = now() - Date.parse(cell.dataset.at) > cell.dataset.patience * 1000;
+    cell.textContent = old ? `${age(cell.dataset.at)}, STALE` : age(cell.dataset.at);
+    cell.className = old ? "bad" : "quiet";
+  }
+}
+
+function percent(text, places) {
+  // A fraction in hundredths: the point moves two places to the right.
+  const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  const shifted = (whole + fraction.slice(0, 2).padEnd(2, "0")).replace(/^0+(?=\d)/, "");
+  return `${digits(`${sign}${shifted}.${fraction.slice(2).padEnd(places, "0")}`, places)} %`;
+}
+
+const known = (text, show) => (text === null ? "unknown" : show(text));
+
 function digits(text, places) {
   // Grouping and cutting of decimal text, without passing through a binary fraction.
   const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) || [null, "", text];
@@ -60,6 +84,19 @@ const MODES = {
   REPLAY: "What is shown happened before and is replayed",
   SIMULATED: "What is shown was made up",
 };
+function showMode(named, recording) {
+  // What does not happen now must not look as if it did: a bar over everything, and nothing green.
+  mode = named;
+  const live = named === "LIVE";
+  $("mode").textContent = `mode ${named}`;
+  $("mode").title = MODES[named] || "";
+  $("banner").hidden = live;
+  $("banner").textContent = live ? "" : `${named}: ${recording || "a recording"}. ${MODES[named] || ""}.`;
+}
+
+const titled = (words) => `${mode === "LIVE" ? "" : `${mode} · `}KAMIYO · ${words}`;
+const green = () => (mode === "LIVE" ? "good" : "warn");
+
 const HEALTH_CLASS = { live: "good", loaded: "none", behind: "warn", stale: "bad", down: "bad", unknown: "warn", inactive: "none" };
 
 function believed(source) {
@@ -75,7 +112,10 @@ function showSources() {
     const health = reachable ? believed(source) : "unknown";
     return row(
       { text: source.name, title: source.url },
-      { text: health, className: HEALTH_CLASS[health] || "warn" },
+      {
+        text: health === "live" && mode !== "LIVE" ? `live (${mode})` : health,
+        className: health === "live" ? green() : HEALTH_CLASS[health] || "warn",
+      },
       source.type === "catalogue" ? { text: "ships with the product", className: "quiet" } : age(source.heard_at),
       source.last_event_at ? age(source.last_event_at) : { text: "none", className: "quiet" },
       source.type === "stream" && health !== "live" ? `${source.label} when live` : source.label,
@@ -92,21 +132,20 @@ function showStatus(health) {
   const streams = sources.filter((source) => source.type === "stream");
   const live = streams.some((source) => believed(source) === "live");
   let [text, className] = [words[health.status] || "unknown", "warn"];
-  if (health.status === "ok" && live) className = "good";
+  if (mode !== "LIVE") text = `${mode}, its sources: ${text}`;
+  if (health.status === "ok" && live) className = green();
   if (health.status === "down") className = "bad";
   if (health.reasons.length) text += `: ${health.reasons.join("; ")}`;
   $("status").textContent = text;
   $("status").className = className;
-  $("mode").textContent = `mode ${health.mode}`;
-  $("mode").title = MODES[health.mode] || "";
-  document.title = `KAMIYO · ${words[health.status] || "unknown"}`;
+  document.title = titled(words[health.status] || "unknown");
 }
 
 function showUnreachable(why) {
   reach = { at: reach.at, why };
   $("status").textContent = `unknown: ${why}`;
   $("status").className = "bad";
-  document.title = "KAMIYO · unknown";
+  document.title = titled("unknown");
   showSources();
 }
 
@@ -196,6 +235,70 @@ function exploitRow(each) {
   );
 }
 
+function marketRow(each) {
+  return row(
+    each.asset,
+    agedCell(each.timestamp, 60),
+    { text: digits(each.mark_price), className: "number" },
+    { text: digits(each.oracle_price), className: "number" },
+    { text: percent(each.oracle_deviation, 2), className: "number", title: each.oracle_deviation },
+    { text: known(each.open_interest_usd, (text) => digits(text, 0)), className: "number", title: each.open_interest },
+    { text: known(each.funding_rate, (text) => percent(text, 5)), className: "number" },
+    { text: known(each.day_volume_usd, (text) => digits(text, 0)), className: "number" },
+  );
+}
+
+function vaultRow(each) {
+  return row(
+    { text: each.parent ? `${each.name || "a vault"}, child` : each.name, title: each.parent || "" },
+    agedCell(each.timestamp, 600),
+    short(each.vault),
+    { text: known(each.account_value, (text) => digits(text, 0)), className: "number", title: each.account_value || "" },
+    { text: known(each.total_pnl, (text) => digits(text, 0)), className: "number", title: each.total_pnl || "" },
+  );
+}
+
+function positionRow(each) {
+  return row(
+    { text: known(each.distance, (text) => percent(text, 2)), className: "number" },
+    agedCell(each.timestamp, 3600),
+    each.asset, each.side,
+    { text: digits(each.amount_usd, 0), className: "number", title: `size ${each.size}` },
+    { text: digits(each.mark_price, 8), className: "number" },
+    { text: known(each.liquidation_price, (text) => digits(text, 8)), className: "number" },
+    `${known(each.leverage, (text) => `${digits(text)}×`)} ${each.margin_mode}`,
+    short(each.user),
+  );
+}
+
+const STATES = {
+  markets: { path: () => `/markets?limit=50&sort=${$("markets-sort").value}`, row: marketRow },
+  vaults: { path: () => "/vaults?limit=50", row: vaultRow },
+  positions: { path: () => "/positions?limit=50", row: positionRow },
+};
+
+async function askStates() {
+  for (const [name, each] of Object.entries(STATES)) {
+    try {
+      const page = await ask(each.path());
+      // A recording is played many times as fast as our clock runs.
+      if (mode !== "LIVE") clockOffset = Date.parse(page.meta.as_of) - Date.now();
+      $(name).replaceChildren(...page.data.map(each.row));
+      showWarnings(`${name}-warnings`, page.meta.warnings);
+      $(`${name}-note`).textContent = page.meta.has_more ? `The first ${page.data.length} are shown; all are at /${name}.` : "";
+      $(`${name}-empty`).hidden = page.data.length > 0;
+      $(`${name}-empty`).textContent = "None stored. That does not mean that there are none.";
+    } catch (error) {
+      const why = error instanceof TypeError ? "the server does not answer" : error.message;
+      const known = $(name).childElementCount > 0;
+      $(`${name}-note`).textContent = known ? `Last known: ${why}.` : "";
+      $(`${name}-empty`).hidden = known;
+      $(`${name}-empty`).textContent = `Unknown: ${why}.`;
+    }
+  }
+  showAges();
+}
+
 async function ask(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
   const body = await answer.json();
@@ -209,6 +312,7 @@ async function askAll() {
     clockOffset = Date.parse(health.as_of) - Date.now();
     sources = health.sources || sources;
     reach = { at: now(), why: health.database.reachable ? null : "the database does not answer" };
+    showMode(health.mode, health.recording);
     showSources();
     showStatus(health);
     if (!health.database.reachable) return;
@@ -248,6 +352,7 @@ function listen() {
   opened.addEventListener("message", (event) => {
     lastFrame = Date.now();
     const frame = JSON.parse(event.data);
+    if (frame.channel === "hello") showMode(frame.mode, frame.recording);
     if (frame.channel === "liquidations") takeLiquidations(frame.data, true);
     if (frame.channel === "error") opened.close();
   });
@@ -263,17 +368,20 @@ function tick() {
   if (socket && lastFrame && Date.now() - lastFrame > STREAM_SILENCE) socket.close();
   showTransport(streaming());
   if (sources.length) showSources();
+  showAges();
 }
 
 // While the stream brings liquidations the list is asked for rarely: for its warnings.
 let turns = 0;
 async function keepAsking() {
   if (!streaming() || turns % 3 === 0) await askAll();
+  if (turns % 2 === 0) await askStates();
   if (turns % 30 === 0) await askExploits();
   turns += 1;
   setTimeout(keepAsking, ASK_EVERY);
 }
 
+$("markets-sort").addEventListener("change", askStates);
 listen();
 keepAsking();
 setInterval(tick, 1000);
