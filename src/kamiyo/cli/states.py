@@ -13,7 +13,7 @@ from rich.table import Table
 
 from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, ServerOption, read_row
 from kamiyo.cli.output import UNKNOWN, amount, build_table
-from kamiyo.cli.query import AssetOption, LimitOption, ask, show
+from kamiyo.cli.query import AssetOption, ask, show
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import plain
 
@@ -26,6 +26,7 @@ ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="The perp dex: hyperliquid, or a builder's name.")
 ]
 SortOption = Annotated[str, typer.Option("--sort", help="open_interest, volume or asset.")]
+RowsOption = Annotated[int, typer.Option("--limit", help="Rows at most.", min=1)]
 AccountOption = Annotated[str | None, typer.Option("--user", help="Only this account.")]
 SideOption = Annotated[Direction | None, typer.Option("--side", help="Only longs, or only shorts.")]
 DistanceOption = Annotated[
@@ -109,7 +110,7 @@ def markets(
     asset: AssetOption = None,
     protocol: ProtocolOption = None,
     sort: SortOption = "open_interest",
-    limit: LimitOption = 20,
+    limit: RowsOption = 20,
     json: JsonOption = False,
     server: ServerOption = DEFAULT_SERVER,
 ) -> None:
@@ -126,7 +127,7 @@ def positions(
     side: SideOption = None,
     max_distance: DistanceOption = None,
     protocol: ProtocolOption = None,
-    limit: LimitOption = 20,
+    limit: RowsOption = 20,
     json: JsonOption = False,
     server: ServerOption = DEFAULT_SERVER,
 ) -> None:

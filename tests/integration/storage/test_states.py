@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kamiyo.core.ids import Address, Asset, Protocol, SourceName
+from kamiyo.core.ids import Address, Asset, Protocol
 from kamiyo.core.margin import Direction
 from kamiyo.core.ports import Event, Written
 from kamiyo.storage.journal import PostgresJournal
@@ -52,52 +52,54 @@ async def write(pool: Pool, *events: Event) -> Written:
 
 def some_states(random: Random) -> list[Event]:
     """Words on few things at few moments by two sources: many contradict each other, some at one moment."""
-
-    def when() -> Any:
-        return NOW + random.randint(0, 5) * timedelta(seconds=25)
-
-    def number(*, unknown: bool = False) -> Any:
-        return None if unknown and random.random() < 0.3 else Decimal(random.randint(1, 3)) / 4
-
-    def source() -> SourceName:
-        return random.choice([API, NODE])
-
-    markets = [
-        a_market_state(
-            source=source(),
-            asset=Asset(random.choice(["BTC", "xyz:TSLA"])),
-            timestamp=when(),
-            mark_price=number(),
-            mid_price=number(unknown=True),
-            open_interest=number(unknown=True),
-        )
-        for _ in range(30)
+    return [
+        *(a_market(random) for _ in range(30)),
+        *(a_vault(random) for _ in range(30)),
+        *(an_account(random) for _ in range(30)),
     ]
-    vaults = [
-        a_vault_state(
-            source=source(),
-            vault=random.choice([VAULT, MAKER]),
-            parent=random.choice([None, VICTIM]),
-            children=random.choice([(), (OTHER_VICTIM,)]),
-            timestamp=when(),
-            account_value=number(unknown=True),
-        )
-        for _ in range(30)
-    ]
-    accounts = [
-        an_account_state(
-            source=source(),
-            user=random.choice([VICTIM, OTHER_VICTIM]),
-            timestamp=when(),
-            account_value=number(unknown=True),
-            positions=tuple(
-                a_position(asset=Asset(name), size=number(), liquidation_price=number(unknown=True))
-                for name in random.sample(["BTC", "ETH", "SOL"], random.randint(0, 3))
-            ),
-        )
-        for _ in range(30)
-    ]
-    return [*markets, *vaults, *accounts]
+
+
+def said(random: Random) -> dict[str, Any]:
+    moment = NOW + random.randint(0, 5) * timedelta(seconds=25)
+    return {"source": random.choice([API, NODE]), "timestamp": moment}
+
+
+def a_number(random: Random, *, unknown: bool = False) -> Any:
+    return None if unknown and random.random() < 0.3 else Decimal(random.randint(1, 3)) / 4
+
+
+def a_market(random: Random) -> Event:
+    return a_market_state(
+        asset=Asset(random.choice(["BTC", "xyz:TSLA"])),
+        mark_price=a_number(random),
+        mid_price=a_number(random, unknown=True),
+        open_interest=a_number(random, unknown=True),
+        **said(random),
+    )
+
+
+def a_vault(random: Random) -> Event:
+    return a_vault_state(
+        vault=random.choice([VAULT, MAKER]),
+        parent=random.choice([None, VICTIM]),
+        children=random.choice([(), (OTHER_VICTIM,)]),
+        account_value=a_number(random, unknown=True),
+        **said(random),
+    )
+
+
+def an_account(random: Random) -> Event:
+    names = random.sample(["BTC", "ETH", "SOL"], random.randint(0, 3))
+    sizes = [(a_number(random), a_number(random, unknown=True)) for _ in names]
+    return an_account_state(
+        user=random.choice([VICTIM, OTHER_VICTIM]),
+        account_value=a_number(random, unknown=True),
+        positions=tuple(
+            a_position(asset=Asset(name), size=size, liquidation_price=price)
+            for name, (size, price) in zip(names, sizes, strict=True)
+        ),
+        **said(random),
+    )
 
 
 def in_batches(events: Sequence[Event], random: Random) -> list[list[Event]]:
