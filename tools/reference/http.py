@@ -24,16 +24,17 @@ the paths. Numbers are decimal strings, times RFC 3339 in UTC. A list answers `{
 `meta` says whether what is shown happens now (`mode`: LIVE, REPLAY or SIMULATED; `recording` names what
 is played), how many rows it holds (`count`), what it was true at (`as_of`), whether no stream behind it is
 live (`stale`), which sources it rests on and how complete they are (`coverage`), and what else to know
-(`warnings`). Every answer, errors included, has the mode in the header `X-Kamiyo-Mode`. `next_cursor` is the `cursor` of the next page; `has_more` says whether there is one. `stale`
-and `warnings` are part of the answer: an empty list that nobody could have filled says so there.
-[Errors](errors.md) lists what else may be answered."""
+(`warnings`). Every answer, errors included, has the mode in the header `X-Kamiyo-Mode`. `next_cursor` is the
+`cursor` of the next page; `has_more` says whether there is one. `stale` and `warnings` are part of the
+answer: an empty list that nobody could have filled says so there. [Errors](errors.md) lists what else may
+be answered."""
 STREAM_INTRODUCTION: Final = """\
 For whoever follows `WS /stream`. The first frame is a `hello` with the `mode` (LIVE, REPLAY or SIMULATED) and
 the name of the `recording` that is played, if one is. A caller sends JSON texts, one request each; the server
 answers each, and sends frames of messages in between. Each of these has a `cursor`: subscribe again with it
-and nothing is missed or told twice, for the seven days the outbox is kept. `seq` counts the frames of one subscription on
-one connection without a hole. A `heartbeat` says that everything committed before its `as_of` was told.
-[Delivery guarantees](../explanation/delivery-guarantees.md) says why this holds."""
+and nothing is missed or told twice, for the seven days the outbox is kept. `seq` counts the frames of one
+subscription on one connection without a hole. A `heartbeat` says that everything committed before its
+`as_of` was told. [Delivery guarantees](../explanation/delivery-guarantees.md) says why this holds."""
 STREAM_EXAMPLE: Final = """\
 ```json
 {"method": "subscribe", "subscription": {"type": "liquidations", "asset": "BTC", "min_usd": "10000"}}
