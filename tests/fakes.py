@@ -28,6 +28,7 @@ from kamiyo.core.liquidations import (
 )
 from kamiyo.core.ports import Batch, Counted, Event, Normalized, Raw, Reject, Tally, Written
 from kamiyo.core.sources import SourceDescription, SourceState
+from kamiyo.core.time import Clock
 from tests.builders import CHAIN, NOW, a_source_description
 from tests.fake_states import Row, State, changes, newest
 
@@ -366,3 +367,66 @@ class MemoryLeases:
             yield True
         finally:
             self.held.discard(name)
+
+
+class MemoryAccount:
+    """What was spent of one address's minute, in the one time of all its budgets."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.counting: list[MemorySpending] = []
+        self.paused_until = clock.now()
+
+
+class MemoryBudget:
+    """The weight of one address within one process."""
+
+    MINUTE = timedelta(minutes=1)
+    LONGEST_REQUEST = timedelta(minutes=2)
+
+    def __init__(
+        self, clock: Clock, *, limit_per_minute: int = 1_200, account: MemoryAccount | None = None
+    ) -> None:
+        self.spent: list[tuple[str, int]] = []  # what each task was granted, in order
+        self._clock = clock
+        self._limit = limit_per_minute
+        self._account = account or MemoryAccount(clock)
+        self._turn = asyncio.Lock()
+
+    async def spend(self, task: str, weight: int) -> "MemorySpending":
+        if not 0 <= weight <= self._limit:
+            raise ValueError(f"{task} asks for a weight of {weight}, of {self._limit}")
+        async with self._turn:
+            while not self._fits(weight):
+                await self._clock.sleep(timedelta(seconds=1))
+            counts_until = self._account.clock.now() + self.LONGEST_REQUEST + self.MINUTE
+            spending = MemorySpending(self._account, weight, counts_until)
+            self._account.counting.append(spending)
+        self.spent.append((task, weight))
+        return spending
+
+    async def pause(self, until: datetime) -> None:
+        lasting = until - self._clock.now()
+        self._account.paused_until = max(self._account.paused_until, self._account.clock.now() + lasting)
+
+    def _fits(self, weight: int) -> bool:
+        account = self._account
+        now = account.clock.now()
+        account.counting = [each for each in account.counting if each.counts_until >= now]
+        spent = sum(each.weight for each in account.counting)
+        return now >= account.paused_until and spent + weight <= self._limit
+
+
+@dataclass(eq=False)
+class MemorySpending:
+    """Weight taken for one request."""
+
+    account: MemoryAccount
+    weight: int
+    counts_until: datetime
+
+    async def settle(self, weight: int) -> None:
+        self.weight = weight
+        self.counts_until = self.account.clock.now() + MemoryBudget.MINUTE
+        if self not in self.account.counting:
+            self.account.counting.append(self)

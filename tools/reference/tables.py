@@ -53,6 +53,11 @@ NOTES: Final = {
         "until a newer look at the account",
         "one row for each open position of the accounts looked at, in all",
     ),
+    "weight_spendings": (
+        "until it no longer counts: a minute after the answer, three without one",
+        "at most one for each request of the last minutes: hundreds in all",
+    ),
+    "weight_pauses": (EVER, "one row for each address in all"),
 }
 _TABLE: Final = re.compile(
     r"(?P<comment>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<body>.*?)\n\)(?P<rest>[^;]*);",

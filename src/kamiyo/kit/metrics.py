@@ -22,6 +22,22 @@ SOURCE_LAG = Gauge(
     "kamiyo_source_lag_seconds", "Newest payload's hearing minus the venue's own time in it.", ["source"]
 )
 
+# --- the venue's limit ------------------------------------------------------------------------------------
+
+WEIGHT_TAKEN = Counter(
+    "kamiyo_weight_taken_total", "Weight of the venue's limit taken for requests, by task.", ["task"]
+)
+WEIGHT_RETURNED = Counter(
+    "kamiyo_weight_returned_total",
+    "Weight of that given back, as answers cost less than they might have, by task.",
+    ["task"],
+)
+WEIGHT_WAIT_SECONDS = Counter(
+    "kamiyo_weight_wait_seconds_total",
+    "Time requests waited until they fit into the limit, by task.",
+    ["task"],
+)
+
 # --- what the database knows, read when it is scraped -----------------------------------------------------
 
 MODE = Gauge("kamiyo_mode", "1 for the mode of what this server shows: LIVE, REPLAY or SIMULATED.", ["mode"])
