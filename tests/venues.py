@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 import websockets
 
 from kamiyo.core.modes import Mode, Showing
-from kamiyo.core.time import EPOCH
+from kamiyo.core.time import EPOCH, Clock
 from kamiyo.kit.clock import LapseClock
 from kamiyo.lab.faults import Fault, Faults
 from kamiyo.lab.ports import Tape
@@ -54,7 +54,7 @@ def a_trade(buyer: str = ALICE, seller: str = BOB, **changes: Any) -> list[tuple
     bought = changes.pop("side", "B") == "B"
     return [
         (buyer, a_recorded_fill(side="B", crossed=bought, **changes)),
-        (seller, a_recorded_fill(side="A", crossed=not bought, oid=12, dir="Open Short", **changes)),
+        (seller, a_recorded_fill(side="A", crossed=not bought, oid=12, **changes)),
     ]
 
 
@@ -113,20 +113,48 @@ class Client:
         while True:
             frame = await self.hear()
             if isinstance(frame, dict) and frame["channel"] == channel:
-                return frame["data"]
+                return frame.get("data")
 
     async def end(self) -> int | None:
         """The code the connection is closed with, after all frames; 1006 means without a close frame."""
-        async with asyncio.timeout(_PATIENCE):
-            async for _frame in self.socket:
-                pass
+        with suppress(websockets.ConnectionClosedError):
+            async with asyncio.timeout(_PATIENCE):
+                async for _frame in self.socket:
+                    pass
         return self.socket.close_code
+
+
+class HandClock:
+    """Time that is moved by hand; who sleeps wakes when his moment has come."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep(self, duration: timedelta) -> None:
+        if duration <= timedelta(0):
+            await asyncio.sleep(0)
+            return
+        waking = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + duration, waking))
+        await waking
+
+    def move_to(self, moment: datetime) -> None:
+        self._now = max(self._now, moment)
+        due = [waking for at, waking in self._sleepers if at <= self._now]
+        self._sleepers = [each for each in self._sleepers if each[0] > self._now]
+        for waking in due:
+            if not waking.done():
+                waking.set_result(None)
 
 
 class OpenVenue:
     """A venue that runs, and ways to reach it."""
 
-    def __init__(self, venue: LabVenue, clock: LapseClock, session: httpx.AsyncClient) -> None:
+    def __init__(self, venue: LabVenue, clock: Clock, session: httpx.AsyncClient) -> None:
         self.venue = venue
         self.clock = clock
         self.session = session
@@ -134,7 +162,9 @@ class OpenVenue:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[Client]:
         address = self.venue.url.replace("http", "ws") + "/ws"
-        async with websockets.connect(address, ping_interval=None, compression=None) as socket:
+        async with websockets.connect(
+            address, ping_interval=None, compression=None, max_queue=None
+        ) as socket:
             yield Client(socket)
 
     async def ask(self, kind: str, **fields: object) -> httpx.Response:
@@ -145,9 +175,23 @@ class OpenVenue:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def until(self, moment: datetime) -> None:
-        """Wait for a moment of the venue."""
-        await self.clock.sleep(moment - self.clock.now())
+    def move_to(self, seconds: float) -> None:
+        """Let it be so many seconds after the start."""
+        assert isinstance(self.clock, HandClock)
+        self.clock.move_to(START + timedelta(seconds=seconds))
+
+
+@asynccontextmanager
+async def open_by_hand(
+    tape: Tape, *, at: float = -1, faults: Iterable[Fault] = (), **options: Any
+) -> AsyncGenerator[OpenVenue]:
+    """The venue so many seconds after the start, where time stands still until it is moved."""
+    clock = HandClock(START + timedelta(seconds=at))
+    async with (
+        httpx.AsyncClient(trust_env=False) as session,
+        open_lab_venue(tape, clock=clock, faults=Faults(faults), **options) as venue,
+    ):
+        yield OpenVenue(venue, clock, session)
 
 
 @asynccontextmanager
