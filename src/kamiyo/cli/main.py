@@ -16,6 +16,7 @@ from kamiyo.core.errors import KamiyoError
 COMMANDS = {
     "run": "kamiyo.cli.run",
     "replay": "kamiyo.cli.replay",
+    "record": "kamiyo.cli.record",
     "exploits": "kamiyo.cli.query",
     "liquidations": "kamiyo.cli.query",
     "markets": "kamiyo.cli.states",

@@ -34,8 +34,7 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, origin: Origin, *, as_lines: bool) -> None:
-        if (folder / ORIGIN).exists():
-            raise InvalidQuery(f"{folder} already holds a recording: choose another directory")
+        check_free(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.payloads = 0
         self.packed_bytes = 0
@@ -104,9 +103,10 @@ class Recorder:
         return file
 
     def _write_origin(self, *, ended: bool) -> None:
-        origin = msgspec.structs.replace(
-            self._origin, starts_at=self.starts_at, ends_at=self.ends_at if ended else None
-        )
+        origin = self._origin
+        if not self._as_lines:  # a node's lines say their own times
+            ends_at = self.ends_at if ended else None
+            origin = msgspec.structs.replace(origin, starts_at=self.starts_at, ends_at=ends_at)
         unfinished = self._folder / f".{ORIGIN}"
         unfinished.write_bytes(as_toml(origin))
         unfinished.replace(self._folder / ORIGIN)
@@ -134,6 +134,14 @@ class _File:
         """Keep it, even if the machine stops now."""
         os.fsync(self._file.fileno())
         self._file.close()
+
+
+def check_free(folder: Path) -> None:
+    """InvalidQuery where a recording must not begin: in what holds one already, or is no directory."""
+    if (folder / ORIGIN).exists():
+        raise InvalidQuery(f"{folder} already holds a recording: choose another directory")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidQuery(f"{folder} is no directory")
 
 
 def as_toml(origin: Origin) -> bytes:

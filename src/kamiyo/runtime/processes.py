@@ -34,6 +34,7 @@ from kamiyo.runtime.embedded import RunningEngines
 from kamiyo.runtime.server import serve
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
+from kamiyo.storage.budgets import PostgresBudget
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.migrate import migrate
@@ -57,11 +58,13 @@ class Role(enum.StrEnum):
 class Stage:
     """What a process plays, and in which time: the present, unless it plays a recording.
 
-    ``clock`` is the time of what is shown. ``sources`` are the only ones read where not all are;
-    ``database_url`` stands in for the engines' and ``cache_space`` keeps this process's answers apart.
+    ``clock`` is the time of what is shown, ``speed`` times as fast as the machine's. ``sources`` are the
+    only ones read where not all are; ``database_url`` stands in for the engines' and ``cache_space`` keeps
+    this process's answers apart.
     """
 
     clock: Clock = field(default_factory=SystemClock)
+    speed: int = 1
     showing: Showing = LIVE
     sources: Collection[str] | None = None
     database_url: str | None = None
@@ -159,11 +162,13 @@ async def prepare_database(database_url: str, clock: Clock) -> None:
 
 async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
     async with open_session() as session:
-        tools = Toolbox(clock=running.stage.clock, session=session)
-        aggregators = build_aggregators(running.settings, tools, only=running.stage.sources)
+        stage = running.stage
+        budget = PostgresBudget(running.pool, stage.clock, speed=stage.speed)
+        tools = Toolbox(clock=stage.clock, session=session, budget=budget)
+        aggregators = build_aggregators(running.settings, tools, only=stage.sources)
         journal = PostgresJournal(running.pool, running.clock)
         leases = PostgresLeases(running.database_url, running.clock)
-        orchestrator = Orchestrator(aggregators, journal, leases, running.stage.clock)
+        orchestrator = Orchestrator(aggregators, journal, leases, stage.clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(orchestrator.run(), name="orchestrator")
             await orchestrator.catalogues_loaded.wait()

@@ -17,13 +17,19 @@ from kamiyo.aggregators.base import BaseAggregator, Toolbox, Waiting
 from kamiyo.core.errors import InvalidQuery
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
+from kamiyo.core.money import install_context
 from kamiyo.core.sources import SourceType
 from kamiyo.core.time import Clock, rfc3339
+from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
+from kamiyo.kit.transport import open_session
 from kamiyo.lab.recorder import Recorder
 from kamiyo.lab.recording import Origin, name_of
+from kamiyo.runtime.processes import prepare_database, stop_signal
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
+from kamiyo.storage.budgets import PostgresBudget
+from kamiyo.storage.pool import open_pool
 
 _LOOK = timedelta(milliseconds=200)
 _LOOKS_PER_WRITE = 10
@@ -69,6 +75,19 @@ def check_source(settings: Settings, source: str, tools: Toolbox) -> BaseAggrega
         if each.name == source:
             return each
     raise InvalidQuery(f"{source} cannot be recorded: live sources are {', '.join(e.name for e in live)}")
+
+
+async def record_source(
+    settings: Settings, database_url: str, source: str, folder: Path, *, limits: Limits, told: Told
+) -> Recorded:
+    """Record a source until a signal or a limit; its weight comes from the one budget in the database."""
+    install_context()
+    await prepare_database(database_url, SystemClock())
+    async with open_pool(database_url) as pool, open_session() as session:
+        clock = SystemClock()
+        tools = Toolbox(clock=clock, session=session, budget=PostgresBudget(pool, clock))
+        aggregator = check_source(settings, source, tools)
+        return await record(aggregator, folder, tools=tools, limits=limits, stopping=stop_signal(), told=told)
 
 
 async def record(

@@ -84,6 +84,7 @@ async def play(
         clock = LapseClock(playing.starts_at - playing.speed * _LEAD, playing.speed)
         stage = Stage(
             clock=clock,
+            speed=playing.speed,
             showing=playing.showing,
             sources=_SOURCES,
             database_url=database_url,
@@ -122,10 +123,8 @@ async def _follow(
         told(playing, position)
         await machine.sleep(_LOOK_EVERY)
     await machine.sleep(_DRAIN)
-    ended.set()
     told(playing, position)
-    if stopping is not None:
-        stopping.set()
+    (stopping or ended).set()
 
 
 def position_of(playing: Play, now: datetime) -> Position:

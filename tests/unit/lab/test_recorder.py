@@ -90,6 +90,7 @@ def test_the_lines_of_a_node_stay_as_they_are(tmp_path: Path) -> None:
         recorder.add(a_raw(b'{"block_number":2,"events":[]}', stream="node_fills_by_block"))
         recorder.add_gap(a_gap(), AT)
     assert [file.kind for _path, file in read_recording(tmp_path).files] == [Kind.NODE_FILLS, Kind.NODE_LINES]
+    assert read_recording(tmp_path).origin.starts_at is None  # its blocks say when they were
     assert contents(tmp_path) == [
         [b'{"block_number":1,"events":[]}', b'{"block_number":2,"events":[]}'],
         [b'{"inner":{}}'],
@@ -126,6 +127,13 @@ def test_a_recording_is_never_mixed_into_another(tmp_path: Path) -> None:
     with pytest.raises(InvalidQuery, match="already holds a recording: choose another directory"):
         Recorder(tmp_path, MINE, as_lines=False)
     assert (tmp_path / ORIGIN).read_bytes() == before
+
+
+def test_a_file_is_no_place_for_a_recording(tmp_path: Path) -> None:
+    """The sentence names it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidQuery, match="file is no directory"):
+        Recorder(tmp_path / "file", MINE, as_lines=False)
 
 
 def test_the_origin_is_written_as_it_is_read(tmp_path: Path) -> None:
