@@ -8,7 +8,7 @@ maker. The payload that says so holds both, so that it can be judged again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,7 +21,7 @@ from kamiyo.core.ids import Chain, SourceName, parse_address, parse_asset, parse
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, parse_decimal
 from kamiyo.core.time import from_millis
-from kamiyo.hyperliquid.channels import WireTrade, decode_trades_frame
+from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.hyperliquid.fills import FillClass, classify
 from kamiyo.hyperliquid.reading import reader
 from kamiyo.hyperliquid.wire import WireFill
@@ -31,7 +31,6 @@ KEPT_BYTES: Final = 16 << 20
 KEPT_LIQUIDATIONS: Final = 10_000
 
 _KEPT_MILLIS: Final = KEPT_FOR // timedelta(milliseconds=1)
-_MOST_APART_MILLIS: Final = 10_000  # of a fill and a frame's trades, whatever order they were delivered in
 _TAKEN_BY_THE_BOOK: Final = (FillClass.MARKET_VICTIM, FillClass.MARKET_MAKER)
 
 
@@ -72,13 +71,8 @@ def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A frame of trades with the earliest and latest of their times."""
-
-    frame: bytes
-    first: int
-    last: int
+Decode = Callable[[bytes], Sequence[WireTrade]]
+_Kept = tuple[int, int, int, bytes]  # when it was heard, the trades' earliest and latest time, the payload
 
 
 @dataclass(slots=True)
@@ -93,17 +87,19 @@ class _Liquidation:
 
 
 class Confirmations:
-    """The frames of public trades of the last minutes, and the liquidations fills have confirmed.
+    """The public trades of the last minutes, and the liquidations fills have confirmed.
 
-    Both are bounded in time and number. Frames are kept as they came: a needle is found in them fast
-    enough, and most are never looked for.
+    Both are bounded in time and number. Trades are kept in the bytes they came in, which ``decode`` reads
+    again: most are never looked for, and a hash is of one moment and so in few of them.
     """
 
-    def __init__(self, *, capacity_bytes: int = KEPT_BYTES, capacity: int = KEPT_LIQUIDATIONS) -> None:
+    def __init__(
+        self, decode: Decode, *, capacity_bytes: int = KEPT_BYTES, capacity: int = KEPT_LIQUIDATIONS
+    ) -> None:
+        self._decode = decode
         self._capacity_bytes = capacity_bytes
         self._capacity = capacity
-        self._frames: dict[str, deque[_Kept]] = {}
-        self._order: deque[tuple[int, str]] = deque()
+        self._kept: deque[_Kept] = deque()
         self._bytes = 0
         self._confirmed: dict[str, list[_Liquidation]] = {}
         self._ages: deque[tuple[int, str]] = deque()
@@ -113,22 +109,19 @@ class Confirmations:
         """How much of public trades is kept."""
         return self._bytes
 
-    def hear(self, trades: Sequence[WireTrade], frame: bytes, now_millis: int) -> list[ConfirmedTrade]:
-        """Keep a frame's trades, which are at least one and all of one asset.
+    def hear(
+        self, trades: Sequence[WireTrade], payload: bytes, times: tuple[int, int], now_millis: int
+    ) -> Sequence[ConfirmedTrade]:
+        """Keep a payload's trades, of which these are the earliest and the latest time.
 
         What is returned completes liquidations that were confirmed before.
         """
-        asset, times = trades[0].asset, (trades[0].time, trades[-1].time)
-        kept = self._frames.get(asset)
-        if kept is None:
-            kept = self._frames[asset] = deque()
-        kept.append(_Kept(frame, min(times), max(times)))
-        self._order.append((now_millis, asset))
-        self._bytes += len(frame)
+        self._kept.append((now_millis, *times, payload))
+        self._bytes += len(payload)
         self._forget(now_millis)
         known = self._confirmed
         if not known:
-            return []
+            return ()
         return [
             done
             for trade in trades
@@ -157,26 +150,20 @@ class Confirmations:
         self._forget(now_millis)
         return [
             done
-            for trade in self._kept_trades(asset, transaction, fill.time)
+            for trade in self._kept_trades(transaction, fill.time)
             for done in _completed(liquidation, trade)
         ]
 
-    def _kept_trades(self, asset: str, transaction: str, millis: int) -> Iterator[WireTrade]:
+    def _kept_trades(self, transaction: str, millis: int) -> Iterator[WireTrade]:
         needle = transaction.encode()
-        for kept in self._frames.get(asset) or ():
-            near = kept.first - _MOST_APART_MILLIS <= millis <= kept.last + _MOST_APART_MILLIS
-            if near and needle in kept.frame:
-                trades = decode_trades_frame(kept.frame)
-                yield from (trade for trade in trades if trade.hash == transaction)
+        for _heard, first, last, payload in self._kept:
+            if first <= millis <= last and needle in payload:
+                yield from (trade for trade in self._decode(payload) if trade.hash == transaction)
 
     def _forget(self, now_millis: int) -> None:
         oldest = now_millis - _KEPT_MILLIS
-        while self._order and (self._bytes > self._capacity_bytes or self._order[0][0] < oldest):
-            asset = self._order.popleft()[1]
-            kept = self._frames[asset]
-            self._bytes -= len(kept.popleft().frame)
-            if not kept:
-                del self._frames[asset]
+        while self._kept and (self._bytes > self._capacity_bytes or self._kept[0][0] < oldest):
+            self._bytes -= len(self._kept.popleft()[3])
         while self._ages and (len(self._ages) > self._capacity or self._ages[0][0] < oldest):
             self._confirmed.pop(self._ages.popleft()[1], None)
 

@@ -108,13 +108,14 @@ class Watchlist:
 
         His positions are set aside until he is asked about again, which is now due: one look is enough.
         """
-        held = self._held.get(trades[0].asset) if trades else None
+        held = self._held
         if not held:
             return []
         suspects = [
             trade
             for trade in trades
-            if (position := held.get(trade.users[trade.side is not Side.BUY])) is not None
+            if (in_asset := held.get(trade.asset))
+            and (position := in_asset.get(trade.users[trade.side is not Side.BUY])) is not None
             and _at_or_beyond(trade, position)
         ]
         for trade in suspects:

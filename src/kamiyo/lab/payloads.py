@@ -10,6 +10,7 @@ import msgspec
 
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.time import from_millis
+from kamiyo.hyperliquid.channels import TRADES_START
 from kamiyo.hyperliquid.info import Question, parse_question
 from kamiyo.lab.ports import Topic
 from kamiyo.lab.reading import lines_of
@@ -64,11 +65,26 @@ def payloads(paths: Sequence[Path]) -> Iterator[Heard | Asked]:
         for content in lines_of(path):
             try:
                 line = decode_payload(content)
-                known = _read(from_millis(line.received_at), line.content)
-            except (msgspec.DecodeError, MalformedPayload, OverflowError):
+                at = from_millis(line.received_at)
+            except (MalformedPayload, OverflowError):
                 continue
-            if known is not None:
-                yield known
+            for frame in _parts(line.content):
+                known = _readable(at, frame)
+                if known is not None:
+                    yield known
+
+
+def _parts(content: bytes) -> list[bytes]:
+    """The frames of trades that arrived together, each on a line; anything else as it is."""
+    lines = content.split(b"\n")
+    return lines if all(line.startswith(TRADES_START) for line in lines) else [content]
+
+
+def _readable(at: datetime, content: bytes) -> Heard | Asked | None:
+    try:
+        return _read(at, content)
+    except (msgspec.DecodeError, MalformedPayload):
+        return None
 
 
 def _read(at: datetime, content: bytes) -> Heard | Asked | None:

@@ -72,9 +72,13 @@ class Deduplicator:
 
     def fresh(self, normalized: Normalized) -> Normalized:
         """The payload without what was heard before; dropped fills and trades are counted as duplicates."""
+        trades = normalized.trades
+        if trades:
+            trades = self._fresh(trades, trade_keys(trades))
+            if len(trades) == len(normalized.trades) and not normalized.fills and not normalized.events:
+                return normalized  # nearly every frame of the socket: nothing else is looked at
         fills = self._fresh(normalized.fills, leg_keys(normalized.fills))
         events = self._fresh(normalized.events, [event_key(event) for event in normalized.events])
-        trades = self._fresh(normalized.trades, trade_keys(normalized.trades))
         dropped_fills = len(normalized.fills) - len(fills)
         dropped_trades = len(normalized.trades) - len(trades)
         if len(events) == len(normalized.events) and not dropped_fills and not dropped_trades:

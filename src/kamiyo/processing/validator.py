@@ -22,11 +22,11 @@ _encode = msgspec.json.Encoder().encode
 
 def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
     """The payload with everything that breaks a rule moved to its rejects, and counted there."""
-    bad_fills = broken_rows(normalized.fills, to_millis(now))
+    bad_trades = broken_trades(normalized.trades, to_millis(now)) if normalized.trades else []
+    bad_fills = broken_rows(normalized.fills, to_millis(now)) if normalized.fills else []
     bad_events = [
         (event, rule) for event in normalized.events if (rule := broken_rule(event, now)) is not None
     ]
-    bad_trades = broken_trades(normalized.trades, to_millis(now))
     if not bad_fills and not bad_events and not bad_trades:
         return normalized
     rejects = [_reject_row(raw, row, rule) for row, rule in bad_fills]

@@ -11,6 +11,7 @@ from kamiyo.core.events import FillRole, LiquidationMethod, NamedLiquidation, Si
 from kamiyo.core.liquidations import liquidation_id
 from kamiyo.core.margin import Direction
 from kamiyo.core.time import to_millis
+from kamiyo.hyperliquid.channels import decode_trades_frame
 from kamiyo.hyperliquid.confirmation import (
     KEPT_FOR,
     Confirmations,
@@ -42,7 +43,13 @@ CONFIRMING = a_wire_fill(a_maker_row(tid=101))
 
 
 def hear(confirmations: Confirmations, *trades, now: int = NOW_MILLIS) -> list[int]:
-    return [each.trade.tid for each in confirmations.hear(list(trades), a_trades_frame(*trades), now)]
+    times = [trade.time for trade in trades]
+    heard = confirmations.hear(list(trades), a_trades_frame(*trades), (min(times), max(times)), now)
+    return [each.trade.tid for each in heard]
+
+
+def remembering(**changes: int) -> Confirmations:
+    return Confirmations(decode_trades_frame, **changes)
 
 
 def confirm(confirmations: Confirmations, fill=CONFIRMING, user=MAKER, now: int = NOW_MILLIS) -> list[int]:
@@ -51,7 +58,7 @@ def confirm(confirmations: Confirmations, fill=CONFIRMING, user=MAKER, now: int 
 
 def test_trades_before_and_after_the_fill_are_completed() -> None:
     """Those of the same hash, asset and taker, whoever was the maker; not the one the fill itself is of."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     assert hear(confirmations, a_trade(tid=100, users=(VAULT, VICTIM)), a_trade(tid=101)) == []
     assert confirm(confirmations) == [100]
     assert hear(confirmations, a_trade(tid=102)) == [102]
@@ -68,7 +75,7 @@ def test_trades_before_and_after_the_fill_are_completed() -> None:
 )
 def test_other_trades_are_not(changes) -> None:
     """Neither those kept when the fill comes nor those that come later."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     assert hear(confirmations, a_trade(tid=100, **changes)) == []
     assert confirm(confirmations) == []
     assert hear(confirmations, a_trade(tid=102, **changes)) == []
@@ -76,7 +83,7 @@ def test_other_trades_are_not(changes) -> None:
 
 def test_nothing_is_told_twice() -> None:
     """Repeated frames, repeated fills and the fills of other makers add only what is new."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     confirm(confirmations)
     assert hear(confirmations, a_trade(tid=102), a_trade(tid=102)) == [102]
     assert hear(confirmations, a_trade(tid=101), a_trade(tid=102)) == []
@@ -88,7 +95,7 @@ def test_nothing_is_told_twice() -> None:
 
 def test_one_hash_may_liquidate_several() -> None:
     """Each of them is confirmed by a fill that names him."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     confirm(confirmations)
     named = NamedLiquidation(liquidated_user=OTHER_VICTIM, mark_price="3000", method="market")
     theirs = a_trade(tid=200, users=(MAKER, OTHER_VICTIM))
@@ -109,7 +116,7 @@ def test_one_hash_may_liquidate_several() -> None:
 )
 def test_only_a_fill_of_the_book_confirms(changes) -> None:
     """A take-over is no public trade, a zero hash names none, and what is malformed says nothing."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     transaction = changes.get("hash", HASH)
     hear(confirmations, a_trade(tid=100, hash=transaction))
     assert confirm(confirmations, a_wire_fill(a_maker_row(**changes))) == []
@@ -118,7 +125,7 @@ def test_only_a_fill_of_the_book_confirms(changes) -> None:
 
 def test_frames_are_kept_for_a_bounded_time() -> None:
     """What is too old is not found any more, and takes no room."""
-    confirmations = Confirmations()
+    confirmations = remembering()
     hear(confirmations, a_trade(tid=100))
     late = NOW_MILLIS + KEPT_FOR // timedelta(milliseconds=1) + 1
     hear(confirmations, a_trade(tid=5, asset="BTC", hash=OTHER_HASH), now=late)
@@ -129,7 +136,7 @@ def test_frames_are_kept_for_a_bounded_time() -> None:
 def test_frames_are_kept_in_a_bounded_room() -> None:
     """The oldest go first, of whatever asset they are."""
     size = len(a_trades_frame(a_trade(tid=100)))
-    confirmations = Confirmations(capacity_bytes=2 * size)
+    confirmations = remembering(capacity_bytes=2 * size)
     for tid in (100, 102, 103):
         hear(confirmations, a_trade(tid=tid))
     assert confirmations.kept_bytes == 2 * size
@@ -138,7 +145,7 @@ def test_frames_are_kept_in_a_bounded_room() -> None:
 
 def test_confirmed_liquidations_are_kept_for_a_bounded_time_and_number() -> None:
     """What comes after that is not completed."""
-    confirmations = Confirmations(capacity=1)
+    confirmations = remembering(capacity=1)
     confirm(confirmations)
     confirm(confirmations, a_wire_fill(a_maker_row(tid=300, hash=OTHER_HASH)))
     assert hear(confirmations, a_trade(tid=102)) == []
@@ -147,12 +154,14 @@ def test_confirmed_liquidations_are_kept_for_a_bounded_time_and_number() -> None
     assert hear(confirmations, a_trade(tid=303, hash=OTHER_HASH), now=late) == []
 
 
-def test_frames_far_from_the_fill_are_not_searched() -> None:
-    """A hash is of one moment: a frame whose trades are of another cannot hold it."""
-    confirmations = Confirmations()
-    hear(confirmations, a_trade(tid=100, time=NOW_MILLIS - 60_000))
-    hear(confirmations, a_trade(tid=102, time=NOW_MILLIS + 60_000))
-    assert confirm(confirmations) == []
+def test_only_what_holds_trades_of_the_fills_moment_is_searched() -> None:
+    """A hash is of one moment; history and news that came together hold several."""
+    confirmations = remembering()
+    hear(confirmations, a_trade(tid=99, time=CONFIRMING.time - 1))
+    hear(confirmations, a_trade(tid=98, time=CONFIRMING.time + 1))
+    early, late = (a_trade(tid=5, time=CONFIRMING.time + apart, hash=OTHER_HASH) for apart in (-9, 9))
+    hear(confirmations, early, a_trade(tid=100), late)
+    assert confirm(confirmations) == [100]
 
 
 def told(trade=None, fill=CONFIRMING, user=MAKER) -> ConfirmedTrade:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered, Outlet
-from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED
+from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED, decode_all, frames_in
 from kamiyo.core.events import Fill
 from kamiyo.core.ids import Address
 from kamiyo.core.money import ZERO_USD, Usd, is_plain_decimal
@@ -26,7 +26,7 @@ class Completion:
         self.makers = Ranking()
         self._outlet = outlet
         self._place = place
-        self._confirmations = Confirmations()
+        self._confirmations = Confirmations(lambda payload: decode_all(frames_in(payload)))
 
     def take_fills(self, user: str, fills: Iterable[WireFill], now: datetime) -> int:
         """Take an account's fills; how many of them are of a liquidation."""
@@ -37,9 +37,11 @@ class Completion:
             self._put(self._confirmations.confirm(user, fill, to_millis(now)), now)
         return len(liquidated)
 
-    def take_trades(self, trades: Sequence[WireTrade], frame: bytes, now: datetime, now_millis: int) -> None:
-        """Take a frame's trades, of which there is at least one."""
-        completed = self._confirmations.hear(trades, frame, now_millis)
+    def take_trades(
+        self, trades: Sequence[WireTrade], payload: bytes, times: tuple[int, int], now: datetime
+    ) -> None:
+        """Take a payload's trades and the earliest and latest of their times."""
+        completed = self._confirmations.hear(trades, payload, times, to_millis(now))
         if completed:
             self._put(completed, now)
 

@@ -37,6 +37,10 @@ class Listener(Protocol):
         """Take a frame with data; no frame where the payload is none. False if nothing of it can be read."""
         ...
 
+    def heard_trades(self, frames: Sequence[bytes], now: datetime) -> bool:
+        """Take the frames of trades that arrived together. False if nothing of one can be read."""
+        ...
+
     def lost(self, reason: str, since: datetime, now: datetime) -> None:
         """Something was not heard between these moments, and will not be."""
         ...
@@ -142,16 +146,23 @@ class Feed:
 
     def _take(self, frames: Sequence[bytes], session: Session, now: datetime) -> str | None:
         """Hand the frames on; what is wrong where one cannot be read, and so came instead of another."""
-        heard, lost = self._listener.heard, None
+        received, heard, lost = session.received, self._listener.heard, None
+        trades: list[bytes] = []
         for payload in frames:
             try:
-                frame = session.received(payload, now)
+                frame = received(payload, now)
             except MalformedPayload as error:
                 heard(None, payload, now)
                 lost = f"unreadable: {error}"
                 continue
-            if frame is not None and not heard(frame, payload, now):
+            if frame is None:
+                continue
+            if frame.channel == "trades":
+                trades.append(payload)
+            elif not heard(frame, payload, now):
                 lost = f"unreadable: a frame of {frame.channel[:64]!r}"
+        if trades and not self._listener.heard_trades(trades, now):
+            lost = "unreadable: a frame of trades"
         return lost
 
     def _may_cut(self, reason: str, heard_at: datetime, now: datetime) -> bool:

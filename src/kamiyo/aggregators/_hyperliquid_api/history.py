@@ -22,14 +22,24 @@ class History:
     def __init__(self) -> None:
         self._earliest: dict[str, int] | None = {}
 
+    @property
+    def proving(self) -> bool:
+        """Whether first frames may still prove something."""
+        return self._earliest is not None
+
     def begin(self) -> None:
         """A connection opened: every asset's next frame is its first."""
         self._earliest = {}
 
     def hear(self, trades: Sequence[Trade]) -> None:
-        """Take a frame's trades, which are at least one and all of one asset."""
-        if self._earliest is not None and trades[0].asset not in self._earliest:
-            self._earliest[trades[0].asset] = min([trade.time for trade in trades])
+        """Take the trades of frames that arrived together."""
+        if self._earliest is None:
+            return
+        first: dict[str, int] = {}
+        for trade in trades:
+            if trade.asset not in self._earliest:
+                first[trade.asset] = min(trade.time, first.get(trade.asset) or trade.time)
+        self._earliest |= first
 
     def resumed(
         self, acknowledged: Mapping[Subscription, datetime], missing: timedelta, now: datetime

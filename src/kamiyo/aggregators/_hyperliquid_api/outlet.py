@@ -20,11 +20,11 @@ class Numbered:
         self.scope = scope
         self._next = 0
 
-    def span(self) -> Span:
-        """The place of the next payload."""
-        number = self._next
-        self._next = number + 1
-        return Span(self.scope, number, number + 1)
+    def span(self, number: int) -> Span:
+        """The place of the next so many payloads."""
+        first = self._next
+        self._next = after = first + number
+        return Span(self.scope, first, after)
 
 
 class Outlet:
@@ -51,8 +51,10 @@ class Outlet:
         self._items.append(item)
         self._filled.set()
 
-    def put_payload(self, stream: str, payload: bytes, at: datetime, place: Numbered) -> None:
-        """Add a payload as the next one of its scope."""
+    def put_payload(
+        self, stream: str, payload: bytes, at: datetime, place: Numbered, *, number: int = 1
+    ) -> None:
+        """Add a payload as the next one of its scope, or as the next ``number`` if it is several in one."""
         self._items.append(
             Raw(
                 source=self._source,
@@ -60,12 +62,13 @@ class Outlet:
                 payload=payload,
                 received_at=at,
                 cursor=self._cursor,
-                span=place.span(),
+                span=place.span(number),
             )
         )
         self._cursor = None
         self._bytes += len(payload)
-        self._filled.set()
+        if not self._filled.is_set():
+            self._filled.set()
 
     async def room(self) -> None:
         """Wait until there is room for more."""

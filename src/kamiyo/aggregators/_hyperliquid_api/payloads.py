@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from kamiyo.core.errors import MalformedPayload
-from kamiyo.core.ids import Chain, SourceName
+from kamiyo.core.ids import Chain
 from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.accounts import account_state, vault_state
 from kamiyo.hyperliquid.channels import (
+    TRADES_START,
     WireTrade,
     decode_all_dexs_contexts,
     decode_bbo,
@@ -73,6 +73,17 @@ def contexts_payload(universes: bytes, frame: bytes) -> bytes:
     return b'{"universes":%b,"frame":%b}' % (universes, frame)
 
 
+def joined(frames: Sequence[bytes]) -> bytes:
+    """The payload of frames of trades: each on a line, as judging many at once costs less than each alone."""
+    return frames[0] if len(frames) == 1 else b"\n".join(frames)
+
+
+def frames_in(payload: bytes) -> list[bytes]:
+    """The frames of trades in a payload; one frame may itself be written on several lines."""
+    lines = payload.split(b"\n")
+    return lines if all(line.startswith(TRADES_START) for line in lines) else [payload]
+
+
 class DecodedTrades:
     """What frames of trades were decoded to while they were heard, so that nobody decodes them again.
 
@@ -91,85 +102,84 @@ class DecodedTrades:
     def take(self, payload: bytes) -> list[WireTrade]:
         """What the payload says; MalformedPayload as from the decoder."""
         known = self._kept.pop(id(payload), None)
-        return decode_trades_frame(payload) if known is None else known[1]
+        return decode_all(frames_in(payload)) if known is None else known[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """A payload, and what is needed to read it."""
-
-    raw: Raw
-    chain: Chain
-    decoded: DecodedTrades
-
-    @property
-    def source(self) -> SourceName:
-        return self.raw.source
+def decode_all(frames: Iterable[bytes]) -> list[WireTrade]:
+    """The trades of several frames, in their order."""
+    return [trade for frame in frames for trade in decode_trades_frame(frame)]
 
 
 def normalize(raw: Raw, chain: Chain, decoded: DecodedTrades) -> Normalized:
     """What a payload says; MalformedPayload where nothing of it can be understood."""
+    if raw.stream == TRADES:
+        return _trades(raw, decoded)
     read = _STREAMS.get(raw.stream)
     if read is None:
         raise MalformedPayload(f"no stream of the API: {raw.stream[:64]!r}", rule="unknown_stream")
-    return read(_Context(raw, chain, decoded))
+    return read(raw, chain)
 
 
 # --- the socket -------------------------------------------------------------------------------------------
 
 
-def _trades(context: _Context) -> Normalized:
+def _trades(raw: Raw, decoded: DecodedTrades) -> Normalized:
     try:
-        trades = context.decoded.take(context.raw.payload)
+        trades = decoded.take(raw.payload)
     except MalformedPayload:
-        return _trades_one_by_one(context)
-    number = len(trades)
-    newest = max(trades[0].time, trades[-1].time) if trades else None
+        return _trades_one_by_one(raw)
     return Normalized(
         trades=trades,
-        counts=_counts_of_trades(number),
-        last_event_at=None if newest is None else from_millis(newest),
+        counts={Counted.PAYLOADS: 1, Counted.TRADES: len(trades)},
+        last_event_at=_newest(trades),
     )
 
 
-@lru_cache(maxsize=1024)  # frames of as many trades share their counts, which nobody changes
-def _counts_of_trades(number: int) -> dict[Counted, int]:
-    return {Counted.PAYLOADS: 1, Counted.TRADES: number}
-
-
-def _trades_one_by_one(context: _Context) -> Normalized:
+def _trades_one_by_one(raw: Raw) -> Normalized:
     trades, rejects = list[WireTrade](), list[Reject]()
-    for row in decode_rows(decode_frame(context.raw.payload).data):
+    refused = 0
+    for frame in frames_in(raw.payload):
         try:
-            trades.append(decode_trade(row))
+            rows = decode_rows(decode_frame(frame).data)
         except MalformedPayload as error:
-            rejects.append(refusal(context.raw, error.rule, error, row))
+            rejects.append(refusal(raw, error.rule, error, frame))
+            continue
+        for row in rows:
+            try:
+                trades.append(decode_trade(row))
+            except MalformedPayload as error:
+                refused += 1
+                rejects.append(refusal(raw, error.rule, error, row))
     return Normalized(
         trades=trades,
         rejects=rejects,
         counts={
             Counted.PAYLOADS: 1,
-            Counted.TRADES: len(trades) + len(rejects),
-            Counted.REFUSED_TRADES: len(rejects),
+            Counted.TRADES: len(trades) + refused,
+            Counted.REFUSED_TRADES: refused,
             Counted.REJECTS: len(rejects),
         },
-        last_event_at=max((from_millis(trade.time) for trade in trades), default=None),
+        last_event_at=_newest(trades),
     )
 
 
-def _user_fills(context: _Context) -> Normalized:
-    told = decode_user_fills_frame(decode_frame(context.raw.payload).data)
-    rows = FillRows(context.raw, context.chain)
+def _newest(trades: Sequence[WireTrade]) -> datetime | None:
+    return from_millis(max([trade.time for trade in trades])) if trades else None
+
+
+def _user_fills(raw: Raw, chain: Chain) -> Normalized:
+    told = decode_user_fills_frame(decode_frame(raw.payload).data)
+    rows = FillRows(raw, chain)
     rows.take_fills_of(told.user, told.fills)
     return rows.normalized_by_fills()
 
 
-def _fast_contexts(context: _Context) -> Normalized:
-    return _prices(len(decode_fast_contexts(decode_frame(context.raw.payload).data)))
+def _fast_contexts(raw: Raw, _chain: Chain) -> Normalized:
+    return _prices(len(decode_fast_contexts(decode_frame(raw.payload).data)))
 
 
-def _quote(context: _Context) -> Normalized:
-    decode_bbo(decode_frame(context.raw.payload).data)
+def _quote(raw: Raw, _chain: Chain) -> Normalized:
+    decode_bbo(decode_frame(raw.payload).data)
     return _prices(1)
 
 
@@ -177,64 +187,64 @@ def _prices(number: int) -> Normalized:
     return Normalized(counts={Counted.PAYLOADS: 1, Counted.PRICES: number})
 
 
-def _all_contexts(context: _Context) -> Normalized:
-    told = _contexts_frame(context.raw.payload)
+def _all_contexts(raw: Raw, chain: Chain) -> Normalized:
+    told = _contexts_frame(raw.payload)
     states = market_states(
         told.universes,
         decode_all_dexs_contexts(decode_frame(bytes(told.frame)).data),
-        at=context.raw.received_at,
-        source=context.source,
-        chain=context.chain,
+        at=raw.received_at,
+        source=raw.source,
+        chain=chain,
     )
     return _states(Counted.MARKET_STATES, states)
 
 
-def _other_frame(context: _Context) -> Normalized:
-    channel = decode_frame(context.raw.payload).channel
+def _other_frame(raw: Raw, _chain: Chain) -> Normalized:
+    channel = decode_frame(raw.payload).channel
     raise MalformedPayload(f"a frame of {channel[:64]!r}", rule="unknown_channel")
 
 
 # --- answers ----------------------------------------------------------------------------------------------
 
 
-def _account(context: _Context) -> Normalized:
-    question, answer = _question(context, ClearinghouseState)
+def _account(raw: Raw, chain: Chain) -> Normalized:
+    question, answer = _question(raw, ClearinghouseState)
     state = account_state(
         question.user,
         question.dex,
         answer,
-        source=context.source,
-        chain=context.chain,
-        asked_at=context.raw.received_at,
+        source=raw.source,
+        chain=chain,
+        asked_at=raw.received_at,
     )
     return _states(Counted.ACCOUNT_STATES, [state])
 
 
-def _vault(context: _Context) -> Normalized:
-    told = _exchanged(context.raw.payload)
-    state = vault_state(told.answer, at=context.raw.received_at, source=context.source, chain=context.chain)
+def _vault(raw: Raw, chain: Chain) -> Normalized:
+    told = _exchanged(raw.payload)
+    state = vault_state(told.answer, at=raw.received_at, source=raw.source, chain=chain)
     return _states(Counted.VAULT_STATES, [state])
 
 
-def _fills_by_time(context: _Context) -> Normalized:
-    question, answer = _question(context, UserFillsByTime)
-    rows = FillRows(context.raw, context.chain)
+def _fills_by_time(raw: Raw, chain: Chain) -> Normalized:
+    question, answer = _question(raw, UserFillsByTime)
+    rows = FillRows(raw, chain)
     rows.take_fills_of(question.user, decode_rows(answer))
     return rows.normalized_by_fills()
 
 
-def _status(context: _Context) -> Normalized:
-    decode_exchange_status(_exchanged(context.raw.payload).answer)
+def _status(raw: Raw, _chain: Chain) -> Normalized:
+    decode_exchange_status(_exchanged(raw.payload).answer)
     return Normalized(counts={Counted.PAYLOADS: 1})
 
 
-def _counted(_context: _Context) -> Normalized:
+def _counted(_raw: Raw, _chain: Chain) -> Normalized:
     """Names and numbers of markets: needed to read the rest, and no facts themselves."""
     return Normalized(counts={Counted.PAYLOADS: 1})
 
 
-def _question(context: _Context, kind: type[_Q]) -> tuple[_Q, msgspec.Raw]:
-    told = _exchanged(context.raw.payload)
+def _question(raw: Raw, kind: type[_Q]) -> tuple[_Q, msgspec.Raw]:
+    told = _exchanged(raw.payload)
     question = parse_question(bytes(told.question))
     if not isinstance(question, kind):
         raise MalformedPayload("the answer is to another question", rule="another_question")
@@ -245,14 +255,13 @@ def _states(counted: Counted, states: Sequence[Event]) -> Normalized:
     return Normalized(events=states, counts={Counted.PAYLOADS: 1, counted: len(states)})
 
 
-def _confirmed(context: _Context) -> Normalized:
-    fill = completed_fill(decode_confirmed(context.raw.payload), source=context.source, chain=context.chain)
+def _confirmed(raw: Raw, chain: Chain) -> Normalized:
+    fill = completed_fill(decode_confirmed(raw.payload), source=raw.source, chain=chain)
     counts = NO_FILLS | {Counted.FILLS: 1, Counted.LIQUIDATED_FILLS: 1}
     return Normalized(events=[fill], counts=counts, last_event_at=fill.timestamp)
 
 
-_STREAMS: dict[str, Callable[[_Context], Normalized]] = {
-    TRADES: _trades,
+_STREAMS: dict[str, Callable[[Raw, Chain], Normalized]] = {
     USER_FILLS: _user_fills,
     ALL_CONTEXTS: _all_contexts,
     FAST_CONTEXTS: _fast_contexts,

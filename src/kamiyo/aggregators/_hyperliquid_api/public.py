@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,10 +13,13 @@ from kamiyo.aggregators._hyperliquid_api.history import RELIED_ON, History
 from kamiyo.aggregators._hyperliquid_api.markets import Markets
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered
 from kamiyo.aggregators._hyperliquid_api.payloads import (
+    ALL_CONTEXTS,
     FAST_CONTEXTS,
     OTHER_FRAME,
     QUOTES,
     DecodedTrades,
+    decode_all,
+    joined,
 )
 from kamiyo.aggregators._hyperliquid_api.payloads import TRADES as TRADES_STREAM
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
@@ -30,11 +33,12 @@ from kamiyo.hyperliquid.limits import SUBSCRIPTIONS, TRACKED_USERS
 from kamiyo.hyperliquid.session import Ended, Session
 from kamiyo.hyperliquid.subscriptions import Subscription
 
+FRAMES_IN_A_PAYLOAD: Final = 256
 QUARANTINE: Final = timedelta(hours=1)
 ANSWERED_WITHIN: Final = timedelta(minutes=2)  # as long as sending 360 messages can take at worst
 
 _CONTEXT_FEEDS: Final = (Subscription("fastAssetCtxs"), Subscription("allDexsAssetCtxs"))
-_STREAMS: Final = {"fastAssetCtxs": FAST_CONTEXTS, "bbo": QUOTES}
+_STREAMS: Final = {"fastAssetCtxs": FAST_CONTEXTS, "bbo": QUOTES, "allDexsAssetCtxs": ALL_CONTEXTS}
 
 
 class PublicListener:
@@ -61,10 +65,8 @@ class PublicListener:
         self._quarantined: dict[str, datetime] = {}
         self._told: set[str] = set()
         self._told_waiting = False
-        self._now = shared.clock.now()
-        self._now_millis = to_millis(self._now)
         self._lag: int | None = None
-        self._opened_at = self._now
+        self._opened_at = shared.clock.now()
         self._markets = markets
         self._feeds: tuple[Subscription, ...] = ()
         self._assets: tuple[str, ...] = ()
@@ -117,40 +119,44 @@ class PublicListener:
         self._contexts.place = self._place
 
     def heard(self, frame: Frame | None, payload: bytes, now: datetime) -> bool:
-        """Put the frame where everything is put, and look at its trades."""
-        if frame is not None and frame.channel == "trades":
-            return self._hear_trades(payload, now)
-        if frame is None:
+        """Put the frame where everything is put."""
+        if frame is None or frame.channel not in _STREAMS:
             self._put(OTHER_FRAME, payload, now)
         elif frame.channel == "allDexsAssetCtxs":
             self._contexts.hear(frame, now)
-        elif frame.channel in _STREAMS:
+        else:
             self._put(_STREAMS[frame.channel], payload, now)
             if frame.channel == "fastAssetCtxs":
                 self._scan.take_prices(frame)
-        else:
-            self._put(OTHER_FRAME, payload, now)
         return True
 
-    def _hear_trades(self, payload: bytes, now: datetime) -> bool:
-        self._put(TRADES_STREAM, payload, now)
-        try:
-            trades = decode_trades_frame(payload)
-        except MalformedPayload:  # a bad row is refused where its frame is read
-            return is_list(payload)
-        self._decoded.remember(payload, trades)
-        if trades:
-            self._look_at(trades, payload, now)
-        return True
+    def heard_trades(self, frames: Sequence[bytes], now: datetime) -> bool:
+        """Put the frames where everything is put, and look at their trades."""
+        readable = True
+        for start in range(0, len(frames), FRAMES_IN_A_PAYLOAD):
+            some = frames[start : start + FRAMES_IN_A_PAYLOAD]
+            payload = joined(some)
+            self._shared.outlet.put_payload(TRADES_STREAM, payload, now, self._place, number=len(some))
+            try:
+                trades = decode_all(some)
+            except MalformedPayload:
+                trades, sound = read_soundly(some)
+                readable = readable and sound
+            else:
+                self._decoded.remember(payload, trades)
+            if trades:
+                self._look_at(trades, payload, now)
+        return readable
 
     def _look_at(self, trades: Sequence[WireTrade], payload: bytes, now: datetime) -> None:
-        if now is not self._now:
-            self._now, self._now_millis = now, to_millis(now)
-        lag = self._now_millis - trades[-1].time
+        times = [trade.time for trade in trades]
+        now_millis, newest = to_millis(now), max(times)
+        lag = now_millis - newest
         if self._lag is None or lag < self._lag:
             self._lag = lag
-        self._history.hear(trades)
-        self._completion.take_trades(trades, payload, now, self._now_millis)
+        if self._history.proving:
+            self._history.hear(trades)
+        self._completion.take_trades(trades, payload, (min(times), newest), now)
         self._scan.take_trades(trades, now)
 
     def _put(self, stream: str, payload: bytes, now: datetime) -> None:
@@ -258,10 +264,23 @@ class PublicListener:
             self._shared.outlet.put(Waiting(f"the venue's socket: {reason}"))
 
 
-def is_list(payload: bytes) -> bool:
-    """Whether a frame holds rows at all, of which each can be refused by itself."""
+def read_soundly(frames: Iterable[bytes]) -> tuple[list[WireTrade], bool]:
+    """The trades of the frames that can be read, and whether of each at least its rows could be told apart.
+
+    A bad row is refused where its frame is normalized; a frame without rows came in the place of another.
+    """
+    trades, sound = list[WireTrade](), True
+    for frame in frames:
+        try:
+            trades += decode_trades_frame(frame)
+        except MalformedPayload:
+            sound = sound and _has_rows(frame)
+    return trades, sound
+
+
+def _has_rows(frame: bytes) -> bool:
     try:
-        decode_rows(decode_frame(payload).data)
+        decode_rows(decode_frame(frame).data)
     except MalformedPayload:
         return False
     return True

@@ -103,6 +103,12 @@ class UsersListener:
         self._hear_fills(told, now)
         return True
 
+    def heard_trades(self, frames: Sequence[bytes], now: datetime) -> bool:
+        """Nobody asked for them here."""
+        for payload in frames:
+            self._shared.outlet.put_payload(OTHER_FRAME, payload, now, self._place)
+        return True
+
     def lost(self, reason: str, since: datetime, now: datetime) -> None:
         """Whatever it was, it may have been anybody's fills."""
         coverage = self._shared.coverage
