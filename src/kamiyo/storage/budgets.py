@@ -17,9 +17,11 @@ _MINUTE = timedelta(minutes=1)
 _LONGEST_REQUEST = timedelta(minutes=2)  # whoever has not settled by then never will
 _LOOK_AGAIN = timedelta(seconds=1)  # for what another process gave back
 _SPEND = "SELECT taken, wait FROM spend_weight($1, $2, $3, $4, $5)"
+# To lose this in a crash of the database is to count too much: nobody need wait for the disk.
 _SETTLE = """
 WITH known AS (
-    UPDATE weight_spendings SET weight = $2, counts_until = clock_timestamp() + $3 WHERE id = $1 RETURNING id
+    UPDATE weight_spendings SET weight = $2, counts_until = clock_timestamp() + $3 WHERE id = $1
+    RETURNING set_config('synchronous_commit', 'off', true)
 )
 INSERT INTO weight_spendings (address, task, weight, spent_at, counts_until)
 SELECT $4, $5, $2, clock_timestamp(), clock_timestamp() + $3 WHERE NOT EXISTS (SELECT FROM known)

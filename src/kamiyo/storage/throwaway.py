@@ -29,6 +29,7 @@ async def throwaway_database(server_url: str) -> AsyncGenerator[str]:
         born = await connection.fetchval("SELECT extract(epoch FROM now())::bigint")
         name = f"kamiyo_throwaway_{born}_{secrets.token_hex(8)}"
         await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # nothing of it lasts
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     try:
         async with connect(url) as connection:

@@ -32,6 +32,13 @@ async def test_a_throwaway_database_is_migrated_and_gone_afterwards(postgres_url
     assert await _names(postgres_url) == before
 
 
+async def test_nobody_waits_for_the_disk(postgres_url: str) -> None:
+    """What is dropped in the end need not outlive a crash of the server."""
+    async with throwaway_database(postgres_url) as url, connect(url) as connection:
+        setting = "SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'"
+        assert tuple(await connection.fetchrow(setting) or ()) == ("off", "database")
+
+
 async def test_what_a_killed_run_left_is_dropped_after_a_day(postgres_url: str) -> None:
     """An old one goes, a young one may still be in use and stays."""
     server = await asyncpg.connect(postgres_url)
