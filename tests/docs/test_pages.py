@@ -81,11 +81,12 @@ def test_nothing_of_the_machine_it_was_written_on(page) -> None:
 def test_commands_exist(page) -> None:
     """Every ./dev command and every kamiyo command that is shown can be typed."""
     text = page.read_text()
+    known = {name.partition(" ")[0] for name in documented_commands()}
     for dev, program in re.findall(r"\./dev (\w+)(?: (?!\./)(\w+))?", text):
         assert dev in COMMANDS, dev
-        assert dev != "kamiyo" or not program or program in documented_commands(), program
+        assert dev != "kamiyo" or not program or program in known, program
     for program in re.findall(r"`kamiyo (\w+)", text):
-        assert program in documented_commands(), program
+        assert program in known, program
 
 
 @each_page

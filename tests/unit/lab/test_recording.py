@@ -52,7 +52,7 @@ def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:
         ('"minutes.csv"', '"other.csv"', "names other.csv, which is not there"),
         ('"minutes.csv"', '"../outside.csv"', "names ../outside.csv, which is not in its folder"),
         ('title = "Mine"', "title = ", "recording.toml: "),
-        ('title = "Mine"', 'titel = "Mine"', "contains unknown field `titel`"),
+        ('title = "Mine"', 'ttitle = "Mine"', "contains unknown field `ttitle`"),
         (ORIGIN_TEXT.partition("[[files]]")[2], "", "missing required field `path`"),
         ("[[files]]" + ORIGIN_TEXT.partition("[[files]]")[2], "", "names no files: add a [[files]] table"),
     ],
