@@ -90,6 +90,15 @@ def test_a_server_that_hears_nothing_says_so(serving: Site) -> None:
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
     assert wrong.stderr.startswith("kamiyo: min_usd")
 
+    unsorted = serving.ask("markets", "--sort", "beauty")
+    assert (unsorted.returncode, unsorted.stdout, unsorted.stderr.count("\n")) == (2, "", 1)
+    for command, none in (("markets", "no state of a market"), ("positions", "no position")):
+        shown = serving.ask(command)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert shown.stdout.startswith(f"{none} that fits is known\nas of ")
+        assert "STALE" in shown.stdout
+        assert msgspec.json.decode(serving.ask(command, "--json").stdout)["meta"]["mode"] == "LIVE"
+
     nothing = serving.ask("liquidations")
     assert "no liquidation is known that fits" in nothing.stdout
     assert "STALE" in nothing.stdout

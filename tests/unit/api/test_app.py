@@ -8,6 +8,7 @@ from kamiyo.api.state import ApiState
 
 ROUTES = {
     "/exploits", "/exploits/{tx_hash}", "/liquidations", "/liquidations/{liquidation_id}", "/honest-cases",
+    "/markets", "/markets/{asset}", "/vaults", "/vaults/{address}", "/positions",
     "/stats", "/meta", "/sources", "/coverage", "/health", "/health/live", "/health/ready", "/metrics",
 }  # fmt: skip
 
