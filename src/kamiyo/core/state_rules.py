@@ -71,12 +71,11 @@ def broken_state_rule(state: MarketState | VaultState | AccountState) -> str | N
     """The name of the first rule a state breaks, its time apart, if any."""
     match state:
         case MarketState():
-            broken = [rule.__name__ for rule in MARKET_RULES if not rule(state)]
+            return next((rule.__name__ for rule in MARKET_RULES if not rule(state)), None)
         case VaultState():
-            broken = [rule.__name__ for rule in VAULT_RULES if not rule(state)]
+            return next((rule.__name__ for rule in VAULT_RULES if not rule(state)), None)
         case AccountState():
-            broken = [rule.__name__ for rule in ACCOUNT_RULES if not rule(state)]
-    return broken[0] if broken else None
+            return next((rule.__name__ for rule in ACCOUNT_RULES if not rule(state)), None)
 
 
 def _is_sound(position: Position) -> bool:
