@@ -22,7 +22,7 @@ Minutes = Callable[[], Iterator[Change]]
 class ModelTape:
     """Blocks of fills and minute series on one tape; ``lines`` and ``minutes`` can be read again and again.
 
-    What the venue would say beside them is modelled: see docs/reference/lab-venue.md.
+    What the venue would say beside them is modelled: see docs/explanation/lab-venue.md.
     """
 
     def __init__(
