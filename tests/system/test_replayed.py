@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from kamiyo.core.events import LiquidationMethod
@@ -16,7 +17,7 @@ from kamiyo.hyperliquid.fills import FillClass, classify, liquidated_fill
 from kamiyo.hyperliquid.wire import decode_fill_block
 from kamiyo.lab.recording import find_recording
 from kamiyo.lab.simulated import WATCHED, cascade_lines
-from tests.system.harness import Ground, Kamiyo, ask_database, needs_engines, wait_for
+from tests.system.harness import Ground, Kamiyo, Listener, ask_database, listening, needs_engines, wait_for
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow, needs_engines]
 
@@ -56,6 +57,11 @@ def seen(kamiyo: Kamiyo) -> dict[Key, Decimal]:
         cursor = {"cursor": page["meta"]["next_cursor"]}
 
 
+def next_liquidations(listener: Listener) -> dict[str, Any] | None:
+    frame: dict[str, Any] = msgspec.json.decode(listener.connection.recv(30))
+    return frame if frame["channel"] == "liquidations" else None
+
+
 def test_the_cascade_is_seen_as_far_as_the_public_api_goes(ground: Ground) -> None:
     """Nothing that did not happen, each backstop, some of the others; marked SIMULATED wherever one looks."""
     kamiyo = ground.start("--replay", "simulated-cascade", "--speed", "60")
@@ -64,6 +70,9 @@ def test_the_cascade_is_seen_as_far_as_the_public_api_goes(ground: Ground) -> No
     for path in ("/liquidations", "/markets"):
         meta = kamiyo.get(path)["meta"]
         assert (meta["mode"], meta["recording"]) == ("SIMULATED", "simulated-cascade")
+    with listening(kamiyo) as listener:
+        told = wait_for(lambda: next_liquidations(listener), told="the stream tells of no liquidation")
+    assert told["as_of"].startswith("2024-01-01T12:")
     wait_for(lambda: "the recording has ended" in kamiyo.log(), told="it does not end")
     _code, health = kamiyo.health()
     assert (health["mode"], health["recording"]) == ("SIMULATED", "simulated-cascade")

@@ -94,7 +94,8 @@ class _Screen:
             self._console.print(clean(f"-- nothing comes: {now.waiting}"), soft_wrap=True)
         self._waiting = now.waiting
         if self._console.is_terminal:
-            self._console.print(f"\r{_so_far(now)}", end="", soft_wrap=True)
+            self._console.file.write(f"\r{_so_far(now)}")
+            self._console.file.flush()
         elif self._heard % _TOLD_EVERY == 0:
             self._console.print(_so_far(now))
         self._heard += 1

@@ -16,6 +16,7 @@ from kamiyo.core.time import Utc
 from kamiyo.kit.recordings import read_lines
 
 ORIGIN = "recording.toml"
+MAINNET, TESTNET = "hyperliquid", "hyperliquid_testnet"
 SHIPPED = Path(__file__).parent / "recordings"
 _DOCUMENTATION = frozenset({".md", ".txt", ".toml"})
 _SNIFFED_LINES = 1
@@ -54,7 +55,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
     title: _Line
     mode: Literal["replay", "simulated"]
-    chain: _Line
+    chain: Annotated[str, msgspec.Meta(pattern=f"^({MAINNET}|{TESTNET})$")]
     source: _Line
     source_url: str = ""
     licence: str = ""
@@ -140,7 +141,7 @@ def _bare(path: Path) -> Recording:
         name=name_of(path),
         title=path.name or str(path),
         mode="replay",
-        chain="hyperliquid",
+        chain=MAINNET,
         source=f"files without an origin: {path}",
         files=files,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
 from kamiyo.lab.recorder import Recorder
-from kamiyo.lab.recording import Origin, name_of
+from kamiyo.lab.recording import MAINNET, TESTNET, Origin, name_of
 from kamiyo.runtime.processes import prepare_database, stop_signal
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
@@ -87,13 +87,27 @@ async def record_source(
         clock = SystemClock()
         tools = Toolbox(clock=clock, session=session, budget=PostgresBudget(pool, clock))
         aggregator = check_source(settings, source, tools)
-        return await record(aggregator, folder, tools=tools, limits=limits, stopping=stop_signal(), told=told)
+        return await record(
+            aggregator,
+            folder,
+            chain=_chain_of(settings.sources.get(source, {})),
+            tools=tools,
+            limits=limits,
+            stopping=stop_signal(),
+            told=told,
+        )
+
+
+def _chain_of(table: Mapping[str, object]) -> str:
+    """Which chain a source with these settings tells of."""
+    return str(table.get("chain") or (TESTNET if table.get("network") == "testnet" else MAINNET))
 
 
 async def record(
     aggregator: BaseAggregator,
     folder: Path,
     *,
+    chain: str = MAINNET,
     tools: Toolbox,
     limits: Limits,
     stopping: asyncio.Event,
@@ -101,7 +115,7 @@ async def record(
 ) -> Recorded:
     """Record one source into a new folder; ``told`` hears every two seconds how far it is."""
     as_lines = aggregator.name in _AS_LINES
-    with Recorder(folder, _origin(folder, aggregator, tools), as_lines=as_lines) as recorder:
+    with Recorder(folder, _origin(folder, aggregator, tools, chain), as_lines=as_lines) as recorder:
         listening = _Listening(aggregator, recorder, tools)
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(listening.run(), name=aggregator.name)
@@ -110,12 +124,12 @@ async def record(
     return replace(done, packed_bytes=recorder.packed_bytes)
 
 
-def _origin(folder: Path, aggregator: BaseAggregator, tools: Toolbox) -> Origin:
+def _origin(folder: Path, aggregator: BaseAggregator, tools: Toolbox, chain: str) -> Origin:
     return Origin(
         name=name_of(folder),
         title=f"{aggregator.name}, from {rfc3339(tools.clock.now())} on",
         mode="replay",
-        chain="hyperliquid",
+        chain=chain,
         source=f"recorded by KAMIYO {__version__} from {aggregator.description.url}",
         source_url=aggregator.description.url,
     )

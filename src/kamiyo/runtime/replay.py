@@ -27,7 +27,7 @@ from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.recordings import read_lines
 from kamiyo.kit.transport import open_session
 from kamiyo.lab.recorded_payload import BEGINNING, GAP, decode_payload
-from kamiyo.lab.recording import ORIGIN, Kind, find_recording, is_shipped
+from kamiyo.lab.recording import MAINNET, ORIGIN, Kind, find_recording, is_shipped
 from kamiyo.lab.simulated import complete
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS, Pipeline
 from kamiyo.processing.replay import ReplayAccount, replay
@@ -81,6 +81,8 @@ def _files_of(path: Path, made: ExitStack) -> list[Path]:
 
 def _recording_files(path: Path, made: ExitStack) -> list[Path]:
     recording = made.enter_context(complete(find_recording(str(path))))
+    if recording.origin.chain != MAINNET:
+        raise InvalidQuery(f"{path} is of {recording.origin.chain}: only {MAINNET} can be accounted for")
     files = [file for file, known in recording.files if known.kind in _PAYLOADS]
     if not files:
         raise InvalidQuery(

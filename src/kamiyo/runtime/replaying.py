@@ -14,7 +14,7 @@ from kamiyo.core.money import install_context
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import LapseClock, SystemClock
 from kamiyo.lab.ports import Tape
-from kamiyo.lab.recording import Origin, find_recording
+from kamiyo.lab.recording import TESTNET, Origin, find_recording
 from kamiyo.lab.tape import open_tape
 from kamiyo.lab.venue import open_lab_venue
 from kamiyo.runtime.embedded import RunningEngines
@@ -111,7 +111,8 @@ async def _keep_venue(tape: Tape, clock: Clock, address: asyncio.Future[str], en
 
 def _settings_for(settings: Settings, url: str, origin: Origin) -> Settings:
     """Nothing of the real venue's settings stays: no address of it may be asked."""
-    table: dict[str, object] = {"url": url, "makers": " ".join(origin.watch)}
+    network = "testnet" if origin.chain == TESTNET else "mainnet"
+    table: dict[str, object] = {"network": network, "url": url, "makers": " ".join(origin.watch)}
     return msgspec.structs.replace(settings, sources=settings.sources | {SOURCE: table})
 
 

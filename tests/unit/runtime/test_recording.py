@@ -13,7 +13,7 @@ from kamiyo.core.errors import InvalidQuery, SourceUnavailable
 from kamiyo.kit.recordings import read_lines
 from kamiyo.lab.recorded_payload import decode_payload
 from kamiyo.lab.recording import Kind, read_recording
-from kamiyo.runtime.recording import Ended, Limits, Recorded, check_source, record
+from kamiyo.runtime.recording import Ended, Limits, Recorded, _chain_of, check_source, record
 from kamiyo.runtime.settings import load
 from tests.builders import a_gap, a_raw
 from tests.fakes import ManualClock, ScriptedAggregator, tools
@@ -125,6 +125,20 @@ async def test_the_lines_of_a_node_stay_lines(tmp_path: Path) -> None:
     [(path, file)] = read_recording(tmp_path).files
     assert file.kind is Kind.NODE_FILLS
     assert [content for _offset, content in read_lines(path)] == [line]
+
+
+@pytest.mark.parametrize(
+    ("table", "chain"),
+    [
+        ({}, "hyperliquid"),
+        ({"network": "testnet"}, "hyperliquid_testnet"),
+        ({"network": "mainnet"}, "hyperliquid"),
+        ({"chain": "hyperliquid_testnet"}, "hyperliquid_testnet"),
+    ],
+)
+def test_the_origin_names_the_chain_of_the_settings(table: dict[str, object], chain: str) -> None:
+    """A recording of the test network must not pass for one of the real."""
+    assert _chain_of(table) == chain
 
 
 @pytest.mark.parametrize("source", ["catalogue", "nothing"])

@@ -95,6 +95,15 @@ def test_a_damaged_line_of_a_recording_is_a_payload_nobody_knows(tmp_path: Path,
     assert (raw.source, raw.stream, raw.payload) == ("hyperliquid_api", UNKNOWN_STREAM, line)
 
 
+def test_another_chain_is_not_accounted_for_as_this_one(tmp_path: Path) -> None:
+    """Its rows would say that they were of the main chain."""
+    origin = Origin(name="mine", title="Mine", mode="replay", chain="hyperliquid_testnet", source="a test")
+    with Recorder(tmp_path, origin, as_lines=False) as recorder:
+        recorder.add(a_raw())
+    with pytest.raises(InvalidQuery, match="is of hyperliquid_testnet"), recorded_files([tmp_path]):
+        pass
+
+
 def test_a_series_has_nothing_to_replay() -> None:
     """It is shown, not accounted for, and the sentence says how."""
     with (
