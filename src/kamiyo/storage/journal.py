@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from kamiyo.core.codec import to_json
@@ -37,11 +37,15 @@ E = TypeVar("E")
 
 
 class PostgresJournal:
-    """The journal in PostgreSQL. Safe to share between tasks; every write takes a connection of its own."""
+    """The journal in PostgreSQL. Safe to share between tasks; every write takes a connection of its own.
 
-    def __init__(self, pool: Pool, clock: Clock | None = None) -> None:
+    ``clock`` is the machine's, ``shown_clock`` that of what is stored: not now where it is replayed.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock | None = None, *, shown_clock: Clock | None = None) -> None:
         self._pool = pool
         self._clock = clock or SystemClock()
+        self._shown_clock = shown_clock or self._clock
         self._months: set[Month] = set()
         self._outbox_day: date | None = None
 
@@ -52,7 +56,7 @@ class PostgresJournal:
             async with translated(), self._pool.acquire() as connection:
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
-                    return await _write(connection, batch, rows)
+                    return await _write(connection, batch, rows, self._shown_clock.now())
         except StorageUnavailable:
             # Maybe a partition is gone that was there: a database can be restored behind our back.
             self._months, self._outbox_day = set(), None
@@ -71,13 +75,13 @@ class PostgresJournal:
     async def register(self, description: SourceDescription) -> bool:
         """Make the source known; whether it is switched on."""
         async with translated(), self._pool.acquire() as connection:
-            return await sources.register(connection, description)
+            return await sources.register(connection, description, self._shown_clock.now())
 
     async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
         """Keep what the ingesting process knows of the source's state."""
         async with translated(), self._pool.acquire() as connection:
             await self._ensure_today(connection)
-            await sources.report_state(connection, source, state, detail)
+            await sources.report_state(connection, source, state, detail, self._shown_clock.now())
 
     async def _ensure_partitions(self, connection: Connection, events: Iterable[Event]) -> None:
         # Housekeeping makes them ahead of need; this is for history, and for when nobody kept house.
@@ -96,7 +100,7 @@ class PostgresJournal:
             self._outbox_day = today
 
 
-async def _write(connection: Connection, batch: Batch, rows: FillRows) -> Written:
+async def _write(connection: Connection, batch: Batch, rows: FillRows, at: datetime) -> Written:
     # Fills first: their locks must be taken before this transaction gets its id, see storage.fills.
     stored = await store_fills(connection, rows)
     new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
@@ -114,7 +118,7 @@ async def _write(connection: Connection, batch: Batch, rows: FillRows) -> Writte
     await accounting.store_tallies(connection, batch.source, batch.tallies)
     await outbox.publish(connection, "liquidations", stored.messages)
     await outbox.publish(connection, "exploits", [to_json(each) for each in exploits])
-    await sources.advance(connection, batch)
+    await sources.advance(connection, batch, at)
     return Written(
         new_fills=stored.new_fills,
         changed_liquidations=len(stored.messages),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -14,22 +14,22 @@ from kamiyo.storage import outbox
 from kamiyo.storage.pool import Connection, translated
 
 _REGISTER = """
-INSERT INTO sources (name, type, url, priority, label, silence_limit, lag_limit, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting')
+INSERT INTO sources (name, type, url, priority, label, silence_limit, lag_limit, state, state_changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting', $8)
 ON CONFLICT (name) DO UPDATE SET type = excluded.type, url = excluded.url, label = excluded.label,
     silence_limit = excluded.silence_limit, lag_limit = excluded.lag_limit
 RETURNING active
 """
 _REPORT = """
 UPDATE sources SET state = $2, detail = $3,
-    state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE now() END
+    state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $4 END
 WHERE name = $1 AND (state, detail) IS DISTINCT FROM ($2, $3)
 RETURNING name, state, detail, state_changed_at
 """
 _LOCK_SOURCE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _ADVANCE = """
 UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, newest_block),
-    heard_at = greatest($4, heard_at), last_fetch = now(), last_event_at = greatest($5, last_event_at),
+    heard_at = greatest($4, heard_at), last_fetch = $7, last_event_at = greatest($5, last_event_at),
     first_event_at = least($6, first_event_at)
 WHERE name = $1
 """
@@ -40,25 +40,27 @@ FROM sources ORDER BY priority, name
 """
 
 
-async def register(connection: Connection, description: SourceDescription) -> bool:
+async def register(connection: Connection, description: SourceDescription, at: datetime) -> bool:
     """Make a source known or renew its description; whether it is switched on."""
     row = msgspec.structs.astuple(description)
     name, kind, url, priority, label, silence, lag = row
     async with translated():
-        return bool(await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag))
+        return bool(await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag, at))
 
 
-async def report_state(connection: Connection, source: SourceName, state: SourceState, detail: str) -> None:
+async def report_state(
+    connection: Connection, source: SourceName, state: SourceState, detail: str, at: datetime
+) -> None:
     """Keep what the ingesting process knows of a source's state, and tell subscribers what is new of it."""
     async with translated(), connection.transaction():
         # Before the transaction gets its id, so that the stream tells the states in the order they were kept.
         await connection.execute(_LOCK_SOURCE, f"sources/{source}")
-        changed = await connection.fetchrow(_REPORT, source, state, detail)
+        changed = await connection.fetchrow(_REPORT, source, state, detail, at)
         if changed is not None:
             await outbox.publish(connection, "sources", [to_json(dict(changed))])
 
 
-async def advance(connection: Connection, batch: Batch) -> None:
+async def advance(connection: Connection, batch: Batch, at: datetime) -> None:
     """Move a source's cursor and clocks, in the caller's transaction."""
     await connection.execute(
         _ADVANCE,
@@ -68,6 +70,7 @@ async def advance(connection: Connection, batch: Batch) -> None:
         batch.heard_at,
         batch.last_event_at,
         batch.first_event_at,
+        at,
     )
 
 

@@ -304,9 +304,9 @@ async def test_a_change_of_a_sources_state_is_told_once(database_url: str, pool:
     async with relaying(database_url), serving(database_url) as (url, _hub), calling(url) as caller:
         await caller.subscribe({"type": "sources", "source": "hyperliquid_node"})
         async with pool.acquire() as connection:
-            await sources.register(connection, description)
+            await sources.register(connection, description, CLOCK.now())
             for state in (SourceState.LIVE, SourceState.LIVE, SourceState.UNREACHABLE):
-                await sources.report_state(connection, description.name, state, "")
+                await sources.report_state(connection, description.name, state, "", CLOCK.now())
         _frames, messages = await caller.receive_messages(2)
         assert [each["state"] for each in messages] == ["live", "unreachable"]
         assert messages[0]["name"] == "hyperliquid_node"
