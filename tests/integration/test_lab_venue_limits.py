@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import websockets
 
+from kamiyo.lab import hub
 from kamiyo.lab.faults import Fault, FaultKind
 from tests.venues import ALICE, BOB, START, Client, OpenVenue, a_block, a_tape, a_trade, open_by_hand
 
@@ -40,6 +41,14 @@ async def test_rows_are_charged_after_the_answer() -> None:
     assert meter.spent == {"userFills": 23, "userFillsByTime": 20, "clearinghouseState": 2}
     assert meter.highest.amount == 45
     assert meter.asked == {"userFills": 1, "userFillsByTime": 1, "clearinghouseState": 1}
+
+
+async def test_an_error_has_no_rows_to_charge() -> None:
+    """A question that is answered with an error costs what asking costs, and no more."""
+    async with open_by_hand(TAPE) as venue:
+        response = await venue.ask("fundingHistory", coin="NOPE", startTime=1)
+        spent = venue.venue.meter.spent
+    assert (response.status_code, spent) == (500, {"fundingHistory": 20})
 
 
 async def test_the_row_surcharge_may_exceed_the_limit_and_is_metered() -> None:
@@ -158,3 +167,35 @@ async def _done(client: Client) -> None:
 async def _until_connected(venue: OpenVenue, connections: int) -> None:
     while venue.venue.connections != connections:
         await asyncio.sleep(0.001)
+
+
+async def test_who_stops_reading_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves too much unread loses its connection, so that it costs the others nothing."""
+    monkeypatch.setattr(hub, "MOST_WAITING", 1 << 16)
+    tape = a_tape(
+        *(a_block(second, *(a_trade(tid=each) for each in range(2_000))) for second in range(1, 60))
+    )
+    async with open_by_hand(tape) as venue:
+        address = venue.venue.url.replace("http", "ws") + "/ws"
+        async with websockets.connect(address, max_queue=1, compression=None) as socket:
+            client = Client(socket)
+            await client.subscribe("trades", coin="BTC")
+            await client.hear_of("subscriptionResponse")
+            for second in range(1, 60):
+                venue.move_to(second)
+                await asyncio.sleep(0)
+            await _until_connected(venue, 0)
+            assert venue.venue.delivered[0].end == "overflow"
+
+
+async def test_a_patient_venue_waits_for_its_readers() -> None:
+    """A venue for measurements loses no reader: it goes on once he has caught up."""
+    tape = a_tape(
+        *(a_block(second, *(a_trade(tid=each) for each in range(2_000))) for second in range(1, 60))
+    )
+    async with open_by_hand(tape, patient=True) as venue, venue.connect() as client:
+        await client.subscribe("trades", coin="BTC")
+        await client.hear_of("subscriptionResponse")
+        venue.move_to(60)
+        heard = [len(await client.hear_of("trades")) for _each in range(59)]
+    assert heard == [2_000] * 59

@@ -70,6 +70,7 @@ class LabVenue:
         self._patient = patient
         self._due: Iterator[Publication] = iter(())
         self._tasks: TaskGroup | None = None
+        self._sockets: set[VenueSocket] = set()  # also those that are over for us and not yet for the client
 
     @property
     def delivered(self) -> list[Delivery]:
@@ -94,8 +95,8 @@ class LabVenue:
                     await self.clock.sleep(self._until_next())
         finally:
             self._tasks = None
-            for listener in self._hub.listeners:
-                listener.socket.cut()
+            for socket in list(self._sockets):
+                socket.abort()
 
     def play(self, now: datetime) -> None:
         """Publish all that is due; a venue that waits for its readers does so when it runs."""
@@ -140,7 +141,8 @@ class LabVenue:
         for listener in self._hub.idle(now):
             self._cut(listener, now, "1006")
         for listener in () if self._patient else self._hub.overflowing():
-            self._cut(listener, now, "overflow")
+            listener.socket.abort()
+            self._forget(listener, now, "overflow")
 
     # --- connections ---
 
@@ -161,6 +163,7 @@ class LabVenue:
         usage.connections += 1
         usage.opened.add(now, "connections")
         usage.note()
+        self._sockets.add(socket)
         self._hub.open(socket, address, now)
         return None
 
@@ -172,6 +175,7 @@ class LabVenue:
 
     def gone(self, socket: VenueSocket) -> None:
         """The client ended the connection, or it was ended before."""
+        self._sockets.discard(socket)
         listener = self._hub.find(socket)
         if listener is not None:
             self._forget(listener, self.clock.now(), "client")

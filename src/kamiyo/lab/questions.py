@@ -86,7 +86,8 @@ class Desk:
             now = self._clock.now()
         self._play(now)
         reply = self._reply(question, kind, now)
-        if surcharge := weight_of(question, rows_in(question, reply.content)) - weight:
+        rows = rows_in(question, reply.content) if reply.status == HTTPStatus.OK else 0
+        if surcharge := weight_of(question, rows) - weight:
             self._meter.charge(address, now, kind, surcharge)
         return reply
 

@@ -131,6 +131,12 @@ class VenueSocket(asyncio.Protocol):
             self.flush()
             self._transport.close()
 
+    def abort(self) -> None:
+        """End the connection at once, whatever the client has yet to read."""
+        self._open = False
+        if self._transport is not None:
+            self._transport.abort()
+
     def _answer(self, request: Request) -> None:
         response = self._protocol.accept(request)
         if request.path.partition("?")[0] != PATH:

@@ -113,6 +113,7 @@ def _config(venue: LabVenue) -> uvicorn.Config:
         ws=socket_class(venue),
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # an address is who connects, not whom he names
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=1,
