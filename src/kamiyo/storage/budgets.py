@@ -49,7 +49,7 @@ class PostgresBudget:
         *,
         limit_per_minute: int = WEIGHT_PER_MINUTE,
         address: str = DEFAULT_ADDRESS,
-        speed: float = 1,
+        speed: int = 1,
     ) -> None:
         self._pool = pool
         self._clock = clock
