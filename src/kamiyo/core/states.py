@@ -1,4 +1,4 @@
-"""What stood at a moment: a market, a vault, an account. The newest word counts; none is ever summed.
+"""What stood at a moment, of a market, a vault or an account: the newest word counts, and none is summed.
 
 Every field a source did not give is None: unknown is never zero.
 """

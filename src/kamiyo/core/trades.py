@@ -1,4 +1,4 @@
-"""A public trade: two accounts met at a price. It never says whether one of them was forced to."""
+"""A public trade: two accounts met at a price, and nobody says whether one of them was forced to."""
 
 from __future__ import annotations
 
