@@ -274,7 +274,7 @@ function positionRow(each) {
 const STATES = {
   markets: { path: () => `/markets?limit=50&sort=${$("markets-sort").value}`, row: marketRow },
   vaults: { path: () => "/vaults?limit=50", row: vaultRow },
-  positions: { path: () => "/positions?limit=50", row: positionRow },
+  positions: { path: () => "/positions?limit=50&max_distance=1", row: positionRow },
 };
 
 async function askStates() {
