@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import websockets
 
-from kamiyo.lab.faults import Fault, FaultKind
+from kamiyo.lab.faults import ONCE, Fault, FaultKind, drawn_faults
 from kamiyo.lab.outgoing import Delivery, Loss
-from tests.venues import START, Client, OpenVenue, a_block, a_tape, a_trade, millis, open_by_hand
+from tests.venues import START, Client, OpenVenue, a_block, a_tape, a_trade, millis, open_by_hand, open_venue
 
 TAPE = a_tape(*(a_block(second, a_trade(coin="BTC", tid=second)) for second in range(1, 21)))
 
@@ -207,6 +207,49 @@ async def test_a_skewed_clock_is_what_the_venue_says() -> None:
         after = (await venue.answer("exchangeStatus"))["time"]
     assert stated == book["time"] == millis(START - timedelta(seconds=25))
     assert after == millis(START + timedelta(seconds=6))
+
+
+async def test_the_account_is_what_each_connection_got() -> None:
+    """Under every fault of a connection, at many times its speed, the account has exactly what arrived."""
+    tape = a_tape(*(a_block(step / 10, a_trade(coin="BTC", tid=step)) for step in range(600)))
+    often = dict.fromkeys((*ONCE, FaultKind.SILENCE), 400)
+    faults = drawn_faults(often, since=tape.starts_at, until=tape.ends_at, seed=11)
+    got: list[list[bytes]] = []
+    async with open_venue(tape, speed=20, faults=faults) as venue:
+        while venue.clock.now() <= tape.ends_at:
+            got.append(await _everything_of_one_connection(venue))
+        accounts = venue.venue.delivered
+    assert len(got) == len(accounts) > 5
+    for frames, account in zip(got, accounts, strict=True):
+        replaced = [each for each in account.lost if each.why is Loss.MALFORMED]
+        sent = [each.frame for each in account.delivered]
+        assert [frame for frame in frames if frame in sent] == sent
+        assert len(frames) == len(sent) + len(replaced)
+    assert {each.why for account in accounts for each in account.lost} >= {Loss.SILENCE, Loss.MALFORMED}
+
+
+async def _everything_of_one_connection(venue: OpenVenue) -> list[bytes]:
+    """All frames but controls until the connection ends, or until all that is played was heard."""
+    frames: list[bytes] = []
+    async with venue.connect() as client:
+        await client.subscribe("trades", coin="BTC")
+        try:
+            while b"pong" not in (frame := await _next_frame(client, venue)):
+                if not frame.startswith((b"Websocket", b'{"channel":"subscriptionResponse"')):
+                    frames.append(frame)
+        except websockets.ConnectionClosed:
+            pass
+    return frames
+
+
+async def _next_frame(client: Client, venue: OpenVenue) -> bytes:
+    while True:
+        try:
+            async with asyncio.timeout(0.3):
+                return await client.socket.recv(decode=False)
+        except TimeoutError:
+            if venue.clock.now() > venue.venue.tape.ends_at:
+                await client.say({"method": "ping"})
 
 
 async def _statuses(venue: OpenVenue, *moments: float) -> list[int]:
