@@ -74,6 +74,12 @@ def _ccxt(exchange: ccxt.hyperliquid, blocks: list[bytes]) -> int:
 def _exchange() -> ccxt.hyperliquid:
     """Ccxt with its markets set by hand, as loading them would need the network."""
     exchange = ccxt.hyperliquid()
+    set_markets(exchange)
+    return exchange
+
+
+def set_markets(exchange: ccxt.Exchange) -> None:
+    """What loading the markets would have told."""
     exchange.set_markets(
         [
             exchange.safe_market_structure(
@@ -81,6 +87,7 @@ def _exchange() -> ccxt.hyperliquid:
                     "id": str(number),
                     "symbol": f"{asset}/USDC:USDC",
                     "base": asset,
+                    "baseName": asset,
                     "quote": "USDC",
                     "settle": "USDC",
                     "baseId": asset,
@@ -96,4 +103,3 @@ def _exchange() -> ccxt.hyperliquid:
             for number, asset in enumerate(assets())
         ]
     )
-    return exchange

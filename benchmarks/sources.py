@@ -1,0 +1,22 @@
+"""The product's own sources, for their pure parts: nobody may use the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kamiyo.aggregators.base import Toolbox
+from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
+from kamiyo.kit.clock import SystemClock
+
+
+class NoSession:
+    """A network nobody may use."""
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Any:  # noqa: ANN401, ARG002  (a port)
+        raise AssertionError(url)
+
+
+def api_aggregator() -> HyperliquidAPIAggregator:
+    """The one that reads the public API."""
+    tools = Toolbox(clock=SystemClock(), session=NoSession())
+    return HyperliquidAPIAggregator(HyperliquidAPISettings(), tools)
