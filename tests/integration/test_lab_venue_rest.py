@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kamiyo.core.errors import InvalidSettings
 from tests.venues import ALICE, BOB, CAROL, START, OpenVenue, a_block, a_tape, a_trade, millis, open_by_hand
 
 HLP = "0xdfc24b077bc1425ad1dea75bcb6f8158e10df303"
@@ -280,3 +281,25 @@ async def test_candles_are_made_of_trades() -> None:
         [candle] = await venue.answer("candleSnapshot", req=request)
     assert [candle[each] for each in "ohlcvn"] == ["100.5", "101.5", "99", "99.0", "1.75", 3]
     assert candle["T"] - candle["t"] == 3_599_999
+
+
+async def test_an_address_has_a_rate_limit_to_ask_for() -> None:
+    """What an account may send is answered as of one that sent nothing."""
+    async with open_by_hand(TAPE) as venue:
+        assert (await venue.answer("userRateLimit", user=ALICE))["nRequestsUsed"] == 0
+
+
+async def test_a_port_that_is_taken_is_said_so() -> None:
+    """Two venues cannot have one port; the second says which it wanted."""
+    async with open_by_hand(TAPE) as venue:
+        port = int(venue.venue.url.rpartition(":")[2])
+        with pytest.raises(InvalidSettings, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with open_by_hand(TAPE, port=port):
+                pass
+
+
+async def test_other_paths_are_not_found() -> None:
+    """Only questions, the socket and statistics files are served."""
+    async with open_by_hand(TAPE) as venue:
+        response = await venue.session.post(venue.venue.url + "/exchange", json={})
+    assert response.status_code == 404

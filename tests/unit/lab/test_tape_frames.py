@@ -12,8 +12,11 @@ import pytest
 from kamiyo.core.errors import InvalidQuery
 from kamiyo.hyperliquid.info import (
     AllMids,
+    AllPerpMetas,
     ClearinghouseState,
     Meta,
+    MetaAndAssetCtxs,
+    PerpDexs,
     UserFills,
     UserFillsByTime,
     body_of,
@@ -179,6 +182,33 @@ def test_only_what_was_recorded_exists(recorded: Path) -> None:
     assert playing.exists(("userFills", ALICE, False))
     assert not playing.exists(("trades", "ETH"))
     assert not playing.exists(("allMids", "xyz"))
+
+
+def test_recorded_universes_say_what_exists(tmp_path: Path) -> None:
+    """Markets and dexes of any recorded answer exist; delisted ones do not, nor what cannot be read."""
+    universe = '{"universe":[{"szDecimals":1,"name":"%s","maxLeverage":3%s}],"marginTables":[]}'
+    listed, delisted = universe % ("ETH", ""), universe % ("MATIC", ',"isDelisted":true')
+    path = tmp_path / "frames.jsonl"
+    lines = [
+        answer(0, AllPerpMetas(), f"[{listed},{delisted}]"),
+        answer(0, PerpDexs(), '[null,{"name":"xyz"}]'),
+        answer(0, MetaAndAssetCtxs(dex="xyz"), "[" + universe % ("xyz:TSLA", "") + ",[{}]]"),
+        answer(0, Meta(dex="flx"), "7"),
+    ]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    playing = at(path, 0)
+    known = [("trades", "ETH"), ("trades", "xyz:TSLA"), ("allMids", "xyz"), ("allMids", "flx")]
+    assert all(playing.exists(topic) for topic in known)
+    assert not playing.exists(("trades", "MATIC"))
+    assert playing.statistics("Mainnet/leaderboard") is None
+
+
+def test_a_recording_of_nothing_known_is_no_tape(tmp_path: Path) -> None:
+    """A file with nothing but what the venue does not say cannot be played."""
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(line(0, GAP, {"from": 1}) + b"\n" + frame(1, "trades", [{"px": "1"}]) + b"\n")
+    with pytest.raises(InvalidQuery, match="nothing that can be played"):
+        open_tape(path)
 
 
 def test_frames_and_blocks_are_no_one_tape(recorded: Path, tmp_path: Path) -> None:
