@@ -165,7 +165,7 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
         stage = running.stage
         budget = PostgresBudget(running.pool, stage.clock, speed=stage.speed)
         tools = Toolbox(clock=stage.clock, session=session, budget=budget)
-        aggregators = build_aggregators(running.settings, tools, only=stage.sources)
+        aggregators = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
         journal = PostgresJournal(running.pool, running.clock, shown_clock=stage.clock)
         leases = PostgresLeases(running.database_url, running.clock)
         orchestrator = Orchestrator(aggregators, journal, leases, stage.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from kamiyo.core.errors import InvalidSettings
 from kamiyo.kit.plugins import discover
 from kamiyo.runtime.settings import Settings
 
+_NOTICED_SILENCE = timedelta(seconds=2)
 _SHARED = frozenset({"base", "social"})
 
 
@@ -28,16 +30,29 @@ def check_sources(settings: Settings) -> None:
 
 
 def build_aggregators(
-    settings: Settings, tools: Toolbox, *, only: Collection[str] | None = None
+    settings: Settings, tools: Toolbox, *, only: Collection[str] | None = None, speed: int = 1
 ) -> list[BaseAggregator]:
-    """Every aggregator, or only those, with its own settings; InvalidSettings as in ``check_sources``."""
-    tables = _tables(settings)
-    return [_build(spec, table, tools) for spec, table in tables if only is None or spec.name in only]
+    """Every aggregator, or only those, with its own settings; InvalidSettings as in ``check_sources``.
+
+    Where time runs ``speed`` times as fast as the machine's, a moment's pause of the machine is a long
+    silence: a source is called stale only after one that the machine, too, would notice.
+    """
+    return [
+        _build(spec, table, tools, speed * _NOTICED_SILENCE)
+        for spec, table in _tables(settings)
+        if only is None or spec.name in only
+    ]
 
 
-def _build(spec: AggregatorSpec[Any], table: AggregatorSettings, tools: Toolbox) -> BaseAggregator:
+def _build(
+    spec: AggregatorSpec[Any], table: AggregatorSettings, tools: Toolbox, shortest_silence: timedelta
+) -> BaseAggregator:
     aggregator = spec.build(table, tools)
     aggregator.active = table.active
+    described = aggregator.description
+    aggregator.description = msgspec.structs.replace(
+        described, silence_limit=max(described.silence_limit, shortest_silence)
+    )
     return aggregator
 
 

@@ -1,5 +1,7 @@
 """Which sources there are, and what their settings may be."""
 
+from datetime import timedelta
+
 import pytest
 
 from kamiyo.core.errors import InvalidSettings
@@ -46,3 +48,13 @@ def test_what_no_source_understands_is_refused_and_named(sources: dict, named: s
         check_sources(settings)
     with pytest.raises(InvalidSettings, match=named):
         build_aggregators(settings, tools())
+
+
+def test_a_fast_replay_calls_a_source_stale_only_after_a_silence_of_the_machines() -> None:
+    """At sixty times its speed ten seconds are a sixth of one: every busy moment would look like silence."""
+    (real,) = build_aggregators(Settings(), tools(), only={"hyperliquid_api"})
+    (fast,) = build_aggregators(Settings(), tools(), only={"hyperliquid_api"}, speed=60)
+    assert (real.description.silence_limit, fast.description.silence_limit) == (
+        timedelta(seconds=10),
+        timedelta(seconds=120),
+    )
