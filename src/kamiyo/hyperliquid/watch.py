@@ -104,7 +104,7 @@ class Watchlist:
                 self._plan(user, account, marks)
 
     def suspicious(self, trades: Sequence[Trade], now: datetime) -> list[Trade]:
-        """The trades in which a tracked user, as taker, closed at or beyond his liquidation price.
+        """The first trade of each tracked user who, as taker, closed at or beyond his liquidation price.
 
         His positions are set aside until he is asked about again, which is now due: one look is enough.
         """
@@ -118,12 +118,12 @@ class Watchlist:
             and (position := in_asset.get(trade.users[trade.side is not Side.BUY])) is not None
             and _at_or_beyond(trade, position)
         ]
-        for trade in suspects:
-            user = Address(trade.taker)
+        first = {trade.taker: trade for trade in reversed(suspects)}
+        for user in map(Address, first):
             self._drop_positions(user)
             self._accounts[user].positions = ()
             self._ask_at(user, self._accounts[user], now)
-        return suspects
+        return list(first.values())
 
     def _plan(self, user: Address, account: _Account, marks: Mapping[Asset, Price]) -> None:
         asked_at = account.asked_at

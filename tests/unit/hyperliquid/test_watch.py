@@ -99,7 +99,8 @@ def test_a_tracked_taker_at_his_limit_is_suspicious_once() -> None:
     watchlist = watching(MAKER, VICTIM)
     learned(watchlist, VICTIM, a_long("3000"))
     beyond = a_trade(price="2999.9", users=(MAKER, VICTIM))
-    assert watchlist.suspicious([a_trade(price="3000.1"), beyond], NOW) == [beyond]
+    again = a_trade(price="2990", tid=5)
+    assert watchlist.suspicious([a_trade(price="3000.1"), beyond, again], NOW) == [beyond]
     assert watchlist.suspicious([beyond], NOW) == []
     assert watchlist.next_due(NOW) == VICTIM
     learned(watchlist, VICTIM, a_long("3000"))

@@ -34,6 +34,7 @@ from kamiyo.hyperliquid.session import Ended, Session
 from kamiyo.hyperliquid.subscriptions import Subscription
 
 FRAMES_IN_A_PAYLOAD: Final = 256
+KEPT_FOR_USERS: Final = TRACKED_USERS + 1  # their socket also follows a market that is never quiet
 QUARANTINE: Final = timedelta(hours=1)
 ANSWERED_WITHIN: Final = timedelta(minutes=2)  # as long as sending 360 messages can take at worst
 
@@ -98,7 +99,7 @@ class PublicListener:
         return self._feeds
 
     def _choose(self) -> None:
-        room = SUBSCRIPTIONS - TRACKED_USERS - len(_CONTEXT_FEEDS)
+        room = SUBSCRIPTIONS - KEPT_FOR_USERS - len(_CONTEXT_FEEDS)
         live = [asset for asset in self._markets.live if asset not in self._quarantined]
         trades = [Subscription("trades", coin=asset) for asset in live][:room]
         quotes = [Subscription("bbo", coin=asset) for asset in self._majors if asset in live]

@@ -69,6 +69,7 @@ class UsersListener:
         self._users: tuple[Address, ...] = ()
         self._feeds: tuple[Subscription, ...] = ()
         self._told: set[str] = set()
+        self._failing = False
 
     def wanted(self, now: datetime) -> tuple[Subscription, ...]:
         """The fills of everybody who has a slot."""
@@ -86,6 +87,7 @@ class UsersListener:
     def opened(self, number: str, now: datetime) -> None:
         """A connection opened."""
         del now
+        self._failing = False
         self._place = Numbered(f"ws/{number}/users")
 
     def heard(self, frame: Frame | None, payload: bytes, now: datetime) -> bool:
@@ -161,4 +163,6 @@ class UsersListener:
 
     def failed(self, reason: str) -> None:
         """No connection: the fills of a few are missing, the trades of all are heard on another."""
-        self._shared.log.info("socket_failed", socket="users", detail=reason)
+        if not self._failing:
+            self._shared.log.warning("socket_failing", socket="users", detail=reason)
+        self._failing = True

@@ -15,7 +15,7 @@ from kamiyo.hyperliquid.info import ClearinghouseState, ExchangeStatus, VaultDet
 from kamiyo.hyperliquid.market import decode_exchange_status
 
 STANDSTILL: Final = timedelta(seconds=5)
-_LIQUIDATOR: Final = "liquidator"
+_TRADES_FOR_ITSELF: Final = "strategy"  # in the names of those children that take over nothing
 
 
 class Vaults:
@@ -27,18 +27,21 @@ class Vaults:
         self._parent = liquidity_provider(network).address
         known = known_children(network)
         self._children = tuple(each.address for each in known)
-        self._liquidators = {each.address: each.liquidator for each in known}
+        self._names = {each.address: each.name for each in known}
         self._next_vault = 0
         self._next_child = 0
         slots.liquidators_are(self.liquidators)
 
     @property
     def liquidators(self) -> list[Address]:
-        """The children that take over positions, also one of which nobody has said whether it does."""
-        return [each for each in self._children if self._liquidators.get(each) is not False]
+        """The children that take over positions: all that nobody calls a strategy."""
+        return [each for each in self._children if not self._trades_for_itself(each)]
+
+    def _trades_for_itself(self, child: Address) -> bool:
+        return _TRADES_FOR_ITSELF in (self._names.get(child) or "").lower()
 
     async def value(self) -> None:
-        """Ask for the next vault; the parent also names its children, each child its trade."""
+        """Ask for the next vault; the parent also tells its children, each child its name."""
         vaults = (self._parent, *self._children)
         vault = vaults[self._next_vault % len(vaults)]
         self._next_vault += 1
@@ -46,7 +49,7 @@ class Vaults:
         if vault == self._parent:
             self._children = vault_children(content) or self._children
         else:
-            self._liquidators[vault] = _LIQUIDATOR in decode_vault(content).name.lower()
+            self._names[vault] = decode_vault(content).name
         self._slots.liquidators_are(self.liquidators)
 
     async def positions(self) -> None:
