@@ -40,6 +40,13 @@ class Waiting(msgspec.Struct, frozen=True):
     detail: str
 
 
+class NotConfigured(Waiting, frozen=True):
+    """The source lacks what only its operator can give, and nobody said that there is any.
+
+    ``detail`` names the setting.
+    """
+
+
 StreamItem = Raw | Gap | Waiting
 
 

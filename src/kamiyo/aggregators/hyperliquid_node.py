@@ -15,6 +15,7 @@ from kamiyo.aggregators.base import (
     AggregatorSettings,
     AggregatorSpec,
     BaseAggregator,
+    NotConfigured,
     StreamItem,
     Toolbox,
     Waiting,
@@ -87,7 +88,7 @@ class HyperliquidNodeAggregator(BaseAggregator):
                     problem = f"{error.filename or self.root} cannot be read: {error.strerror}"
                 problem = problem or self._emptiness(files)
                 if problem:
-                    yield Waiting(problem)
+                    yield Waiting(problem) if self._is_set_up() else NotConfigured(problem)
                 if not follow and (problem or not files.busy):
                     return
                 pause = _RETRY if problem else self._pause_after(files, pause, follow=follow)
@@ -123,6 +124,10 @@ class HyperliquidNodeAggregator(BaseAggregator):
 
     def _emptiness(self, files: NodeFiles) -> str | None:
         return f"no hourly file in {self.root} yet: is the node running?" if files.empty else None
+
+    def _is_set_up(self) -> bool:
+        """Most people have no node: without a word of theirs nothing is missing where its data would be."""
+        return self._settings.path != HyperliquidNodeSettings().path or self.root.exists()
 
     def _pause_after(self, files: NodeFiles, before: timedelta, *, follow: bool) -> timedelta:
         """None while there is much to read, then short, then growing up to the pause of a quiet node."""

@@ -27,6 +27,7 @@ class SourceState(enum.StrEnum):
     FAILED = "failed"
     LOADED = "loaded"
     INACTIVE = "inactive"
+    NOT_CONFIGURED = "not_configured"
 
 
 class SourceHealth(enum.StrEnum):
@@ -39,6 +40,7 @@ class SourceHealth(enum.StrEnum):
     UNKNOWN = "unknown"  # never heard
     LOADED = "loaded"  # static content is in place
     INACTIVE = "inactive"
+    NOT_CONFIGURED = "not_configured"  # it lacks what only its operator can give; nothing is wrong
 
 
 class CoverageLabel(enum.StrEnum):
@@ -91,6 +93,8 @@ def health_of(status: SourceStatus, now: datetime) -> SourceHealth:
     """How healthy a source may be called at ``now``: only a fresh word from it is ``live``."""
     if not status.active or status.state is SourceState.INACTIVE:
         return SourceHealth.INACTIVE
+    if status.state is SourceState.NOT_CONFIGURED:
+        return SourceHealth.NOT_CONFIGURED
     if status.state in {SourceState.UNREACHABLE, SourceState.FAILED}:
         return SourceHealth.DOWN
     if status.type is SourceType.CATALOGUE:

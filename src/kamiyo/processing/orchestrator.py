@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import structlog
 
-from kamiyo.aggregators.base import BaseAggregator, Waiting
+from kamiyo.aggregators.base import BaseAggregator, NotConfigured, Waiting
 from kamiyo.core.errors import KamiyoError, SourceUnavailable, StorageUnavailable
 from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Journal
@@ -126,7 +126,7 @@ class SupervisedSource:
         while taken := await backlog.take():
             for waiting in (item for item in taken if isinstance(item, Waiting)):
                 # After what was read before it is stored, so that this does not call the source live again.
-                await self._enter(SourceState.UNREACHABLE, waiting.detail)
+                await self._enter(_state_of(waiting), waiting.detail)
             batch = [item for item in taken if not isinstance(item, Waiting)]
             outcomes = await pipeline.run(batch) if batch else []
             if self.is_live_source and any(each.batch.heard_at is not None for each in outcomes):
@@ -160,7 +160,11 @@ class SupervisedSource:
         self._state = (state, detail)
 
 
-_GOOD = {SourceState.LIVE, SourceState.LOADED, SourceState.STARTING}
+_GOOD = {SourceState.LIVE, SourceState.LOADED, SourceState.STARTING, SourceState.NOT_CONFIGURED}
+
+
+def _state_of(waiting: Waiting) -> SourceState:
+    return SourceState.NOT_CONFIGURED if isinstance(waiting, NotConfigured) else SourceState.UNREACHABLE
 
 
 def _storable(detail: str) -> str:

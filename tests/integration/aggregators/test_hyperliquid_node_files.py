@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from kamiyo.aggregators.base import Response, StreamItem, Toolbox, Waiting
+from kamiyo.aggregators.base import NotConfigured, Response, StreamItem, Toolbox, Waiting
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings
 from kamiyo.core.errors import CursorExpired, MalformedPayload
 from kamiyo.core.events import Gap
@@ -398,6 +398,23 @@ async def test_a_missing_folder_is_waited_for(node: Node) -> None:
     assert str(node.root) in waiting.detail
     assert "[sources.hyperliquid_node]" in waiting.detail
     assert clock.slept == [timedelta(seconds=1)] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "made", "kind"),
+    [("~/hl/data", False, NotConfigured), ("~/hl/data", True, Waiting), ("~/hl/data/", False, Waiting)],
+)
+async def test_who_never_spoke_of_a_node_is_not_told_that_it_is_missing(
+    path, made, kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a setting and without the usual folder there is no node; with either there should be one."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if made:
+        (tmp_path / "hl" / "data").mkdir(parents=True)
+    tools = Toolbox(clock=ScriptedClock(), session=NoSession())
+    source = AGGREGATOR.build(HyperliquidNodeSettings(path=path), tools)
+    async with aclosing(source.stream(None)) as items:
+        assert type(await anext(items)) is kind
 
 
 class EarlyClock(ScriptedClock):

@@ -80,6 +80,31 @@ def test_one_live_source_does_not_hide_another():
     assert known.coverage.label == "not measured"
 
 
+SAMPLE = a_source_status(name=API, label=CoverageLabel.SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("sources", "gaps", "label"),
+    [
+        ([SAMPLE, LIVE], {}, "complete"),
+        ([SAMPLE, SILENT], {}, "sample"),
+        ([SAMPLE, LIVE], {NODE: 1}, "not measured"),
+        ([SAMPLE], {API: 1}, "sample"),
+    ],
+)
+def test_the_label_is_the_strongest_among_those_who_speak(sources, gaps, label):
+    """Who has fallen silent completes nothing; a gap takes away a claim to everything, and only that."""
+    assert build_freshness(sources, gaps, LIQUIDATIONS, NOW).coverage.label == label
+
+
+def test_a_source_nobody_set_up_is_no_concern_beside_a_live_one():
+    """Whoever has no node gets no warning about it and a health that is ok."""
+    unset = a_source_status(heard_at=None, last_event_at=None, state=SourceState.NOT_CONFIGURED)
+    known = build_freshness([SAMPLE, unset], {}, LIQUIDATIONS, NOW)
+    assert (known.warnings, known.coverage.label) == ([], "sample")
+    assert judge(CURRENT, [SAMPLE, unset], NOW) == (Status.OK, [])
+
+
 def test_exploits_are_never_fresh_without_a_stream():
     """Exploits come from a catalogue, so that no answer about them is called fresh."""
     known = build_freshness([LIVE, CATALOGUE], {}, EXPLOITS, NOW)

@@ -54,6 +54,14 @@ def test_a_broken_source_is_down_however_fresh_its_last_word(state, type_, heard
     assert health_of(status(heard=heard, state=state, type=type_), NOW) is SourceHealth.DOWN
 
 
+@pytest.mark.parametrize("type_", SourceType)
+@pytest.mark.parametrize("heard", [None, 0, 100_000])
+def test_a_source_that_nobody_set_up_is_neither_good_nor_bad(type_, heard) -> None:
+    """Whoever has no node and no key has nothing that could be broken."""
+    unset = status(heard=heard, state=SourceState.NOT_CONFIGURED, type=type_)
+    assert health_of(unset, NOW) is SourceHealth.NOT_CONFIGURED
+
+
 @pytest.mark.parametrize(
     ("state", "health"),
     [

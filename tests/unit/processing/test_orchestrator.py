@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from kamiyo.aggregators.base import Waiting
+from kamiyo.aggregators.base import NotConfigured, Waiting
 from kamiyo.core.errors import SourceUnavailable, StorageRefused, StorageUnavailable
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch
@@ -118,6 +118,15 @@ async def test_catalogues_are_told_of_once_they_are_loaded() -> None:
     assert stored_tids(journal) == [1]
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_what_nobody_set_up_is_said_without_alarm(logs: list) -> None:
+    """A source without its setting is told of once, as a piece of information and not as a failure."""
+    journal = MemoryJournal()
+    unset = ScriptedAggregator([NotConfigured("set path"), NotConfigured("set path")], ends=False)
+    await run_until(lambda: journal.states, unset, journal=journal)
+    assert journal.states == [(NODE, SourceState.NOT_CONFIGURED, "set path")]
+    assert state_logs(logs) == [(NODE, "not_configured", "info")]
 
 
 async def test_a_gap_alone_proves_nothing_alive() -> None:

@@ -97,7 +97,7 @@ function showMode(named, recording) {
 const titled = (words) => `${mode === "LIVE" ? "" : `${mode} · `}KAMIYO · ${words}`;
 const green = () => (mode === "LIVE" ? "good" : "warn");
 
-const HEALTH_CLASS = { live: "good", loaded: "none", behind: "warn", stale: "bad", down: "bad", unknown: "warn", inactive: "none" };
+const HEALTH_CLASS = { live: "good", loaded: "none", behind: "warn", stale: "bad", down: "bad", unknown: "warn", inactive: "none", not_configured: "none" };
 
 function believed(source) {
   // What was last said of a source gets old with our connection: it may not stay "live" by itself.

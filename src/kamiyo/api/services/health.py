@@ -28,7 +28,7 @@ from kamiyo.storage.read_coverage import count_open_gaps
 from kamiyo.storage.read_rows import Place, reading
 from kamiyo.storage.sources import list_sources
 
-_WELL = {SourceHealth.LIVE, SourceHealth.LOADED, SourceHealth.INACTIVE}
+_WELL = {SourceHealth.LIVE, SourceHealth.LOADED, SourceHealth.INACTIVE, SourceHealth.NOT_CONFIGURED}
 
 
 class Status(enum.StrEnum):

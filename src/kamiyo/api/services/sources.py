@@ -29,6 +29,16 @@ MARKETS = "markets"
 VAULTS = "vaults"
 POSITIONS = "positions"
 
+_NO_CONCERN = {SourceHealth.LIVE, SourceHealth.INACTIVE, SourceHealth.NOT_CONFIGURED}
+_SPEAKING = {SourceHealth.LIVE, SourceHealth.BEHIND, SourceHealth.LOADED}
+# From everything to nothing.
+_LABELS = (
+    CoverageLabel.COMPLETE,
+    CoverageLabel.DELAYED_COMPLETE,
+    CoverageLabel.SAMPLE,
+    CoverageLabel.CURATED,
+    CoverageLabel.NOT_MEASURED,
+)
 _TYPE_OF_DATASET = {
     LIQUIDATIONS: SourceType.STREAM,
     EXPLOITS: SourceType.CATALOGUE,
@@ -116,7 +126,8 @@ def streams_of(sources: Sequence[SourceStatus]) -> list[SourceStatus]:
 def describe(status: SourceStatus, now: datetime) -> str:
     """A source's condition in a few words."""
     health = health_of(status, now)
-    words = f"{status.name} is {status.state if health is SourceHealth.DOWN else health}"
+    condition = status.state if health is SourceHealth.DOWN else health
+    words = f"{status.name} is {condition.replace('_', ' ')}"
     if health is SourceHealth.STALE:
         words += f" (last heard {_moment(status.heard_at)})"
     if health is SourceHealth.BEHIND:
@@ -125,12 +136,21 @@ def describe(status: SourceStatus, now: datetime) -> str:
 
 
 def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> CoverageLabel:
-    """The label of the first source that ever said something; a source with open gaps proves nothing."""
-    for each in own:
-        loaded = each.state is SourceState.LOADED or health_of(each, now) is SourceHealth.LOADED
-        if loaded or (each.type is SourceType.STREAM and each.heard_at is not None):
-            return CoverageLabel.NOT_MEASURED if gaps.get(each.name) else each.label
-    return CoverageLabel.NOT_MEASURED
+    """The strongest label among those who speak now, else among those who ever did.
+
+    A source with open gaps does not show everything, whatever its nature; a sample never claimed to.
+    """
+    heard = [each for each in own if _has_spoken(each)]
+    speaking = [each for each in heard if health_of(each, now) in _SPEAKING]
+    strongest = min(speaking or heard, key=lambda each: _LABELS.index(each.label), default=None)
+    if strongest is None or (gaps.get(strongest.name) and strongest.label is not CoverageLabel.SAMPLE):
+        return CoverageLabel.NOT_MEASURED
+    return strongest.label
+
+
+def _has_spoken(status: SourceStatus) -> bool:
+    stream = status.type is SourceType.STREAM
+    return status.heard_at is not None if stream else status.state is SourceState.LOADED
 
 
 def _stream_warnings(streams: Sequence[SourceStatus], now: datetime, *, live: bool) -> list[str]:
@@ -146,7 +166,7 @@ def _stream_warnings(streams: Sequence[SourceStatus], now: datetime, *, live: bo
 
 def is_worth_a_warning(status: SourceStatus, now: datetime) -> bool:
     """Whether a source should be live and is not."""
-    return health_of(status, now) not in {SourceHealth.LIVE, SourceHealth.INACTIVE}
+    return health_of(status, now) not in _NO_CONCERN
 
 
 def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime) -> list[str]:
