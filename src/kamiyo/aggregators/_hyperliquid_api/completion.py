@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered, Outlet
-from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED, decode_all, frames_in
+from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED, frames_in, read_soundly
 from kamiyo.core.events import Fill
 from kamiyo.core.ids import Address
 from kamiyo.core.money import ZERO_USD, Usd, is_plain_decimal
@@ -26,7 +26,7 @@ class Completion:
         self.makers = Ranking()
         self._outlet = outlet
         self._place = place
-        self._confirmations = Confirmations(lambda payload: decode_all(frames_in(payload)))
+        self._confirmations = Confirmations(_trades_in)
 
     def take_fills(self, user: str, fills: Iterable[WireFill], now: datetime) -> int:
         """Take an account's fills; how many of them are of a liquidation."""
@@ -49,6 +49,11 @@ class Completion:
         for each in completed:
             self.makers.credit(Address(each.trade.maker.lower()), _amount(each.trade))
             self._outlet.put_payload(CONFIRMED, encode_confirmed(each), now, self._place)
+
+
+def _trades_in(payload: bytes) -> list[WireTrade]:
+    """The trades of a payload that is kept, though a frame of it could not be read."""
+    return read_soundly(frames_in(payload))[0]
 
 
 def _amount(traded: Fill | Trade) -> Usd:

@@ -110,6 +110,28 @@ def decode_all(frames: Iterable[bytes]) -> list[WireTrade]:
     return [trade for frame in frames for trade in decode_trades_frame(frame)]
 
 
+def read_soundly(frames: Iterable[bytes]) -> tuple[list[WireTrade], bool]:
+    """The trades of the frames that can be read, and whether of each at least its rows could be told apart.
+
+    A bad row is refused where its frame is normalized; a frame without rows came in the place of another.
+    """
+    trades, sound = list[WireTrade](), True
+    for frame in frames:
+        try:
+            trades += decode_trades_frame(frame)
+        except MalformedPayload:
+            sound = sound and _has_rows(frame)
+    return trades, sound
+
+
+def _has_rows(frame: bytes) -> bool:
+    try:
+        decode_rows(decode_frame(frame).data)
+    except MalformedPayload:
+        return False
+    return True
+
+
 def normalize(raw: Raw, chain: Chain, decoded: DecodedTrades) -> Normalized:
     """What a payload says; MalformedPayload where nothing of it can be understood."""
     if raw.stream == TRADES:

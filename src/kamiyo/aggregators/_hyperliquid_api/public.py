@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from kamiyo.aggregators._hyperliquid_api.payloads import (
     DecodedTrades,
     decode_all,
     joined,
+    read_soundly,
 )
 from kamiyo.aggregators._hyperliquid_api.payloads import TRADES as TRADES_STREAM
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
@@ -28,7 +29,7 @@ from kamiyo.aggregators.base import Waiting
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import Gap
 from kamiyo.core.time import to_millis
-from kamiyo.hyperliquid.channels import Frame, WireTrade, decode_frame, decode_rows, decode_trades_frame
+from kamiyo.hyperliquid.channels import Frame, WireTrade
 from kamiyo.hyperliquid.limits import SUBSCRIPTIONS, TRACKED_USERS
 from kamiyo.hyperliquid.session import Ended, Session
 from kamiyo.hyperliquid.subscriptions import Subscription
@@ -263,25 +264,3 @@ class PublicListener:
         if not self._told_waiting:
             self._told_waiting = True
             self._shared.outlet.put(Waiting(f"the venue's socket: {reason}"))
-
-
-def read_soundly(frames: Iterable[bytes]) -> tuple[list[WireTrade], bool]:
-    """The trades of the frames that can be read, and whether of each at least its rows could be told apart.
-
-    A bad row is refused where its frame is normalized; a frame without rows came in the place of another.
-    """
-    trades, sound = list[WireTrade](), True
-    for frame in frames:
-        try:
-            trades += decode_trades_frame(frame)
-        except MalformedPayload:
-            sound = sound and _has_rows(frame)
-    return trades, sound
-
-
-def _has_rows(frame: bytes) -> bool:
-    try:
-        decode_rows(decode_frame(frame).data)
-    except MalformedPayload:
-        return False
-    return True
