@@ -79,8 +79,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class Session:
     """The protocol of one connection that just opened.
 
-    ``messages`` is shared by all connections of an address, ``proven`` by all that ever were: what the
-    venue acknowledged once is not suspect. ``suspects`` are those of the connection before.
+    ``messages`` is shared by all connections of an address, ``proven`` by all that come one after the other:
+    what the venue acknowledged once is not suspect. ``suspects`` are those of the connection before.
     """
 
     def __init__(

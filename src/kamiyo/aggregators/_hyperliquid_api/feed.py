@@ -68,7 +68,6 @@ class Address:
     def __init__(self, reconnecting: Reconnecting) -> None:
         self.reconnecting = reconnecting
         self.messages = SlidingWindow(MESSAGES_PER_MINUTE, MINUTE)
-        self.proven: set[Subscription] = set()
 
 
 class Feed:
@@ -83,6 +82,8 @@ class Feed:
         self._address = address
         self._listener = listener
         self._suspects: tuple[Subscription, ...] = ()
+        # Of this socket alone: two that end together would make one accident look like two.
+        self._proven: set[Subscription] = set()
         self._cuts = SlidingWindow(CUTS_PER_MINUTE, MINUTE)
 
     async def run(self) -> None:
@@ -105,7 +106,7 @@ class Feed:
             session = Session(
                 now=now,
                 messages=self._address.messages,
-                proven=self._address.proven,
+                proven=self._proven,
                 suspects=self._suspects,
             )
             self._listener.opened(str(to_millis(now)), now)

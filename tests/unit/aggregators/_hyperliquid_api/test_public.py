@@ -324,6 +324,20 @@ async def test_an_asset_that_closes_the_socket_is_left_alone_for_an_hour() -> No
             assert "BAD" not in live.cursor
 
 
+async def test_sockets_that_end_together_before_they_are_answered_accuse_no_asset() -> None:
+    """Both ask for the first major's quotes; one accident that ends both is not two of one asset."""
+    venue = a_venue()
+    async with living(venue, majors="BTC") as live:
+        with capture_logs() as logs:
+            for deaf in (True, False):
+                venue.deaf = deaf
+                for socket in (venue.users, venue.public):
+                    socket.end()
+                await live.clock.advance(4)
+        assert not [log for log in logs if log["event"] == "asset_left_out"]
+        assert subscribed(venue.public) == ["BTC", "ETH"]
+
+
 async def test_a_refused_feed_is_told_once() -> None:
     """Without one asset, or without contexts, the rest is heard all the same."""
     venue = a_venue()
