@@ -9,7 +9,7 @@ from typing import Final
 from kamiyo.aggregators._hyperliquid_api.completion import Completion
 from kamiyo.aggregators._hyperliquid_api.coverage import fills_of
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered
-from kamiyo.aggregators._hyperliquid_api.payloads import OTHER_FRAME, USER_FILLS
+from kamiyo.aggregators._hyperliquid_api.payloads import OTHER_FRAME, USER_FILLS, read_soundly
 from kamiyo.aggregators._hyperliquid_api.shared import Shared
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import Address
@@ -106,10 +106,10 @@ class UsersListener:
         return True
 
     def heard_trades(self, frames: Sequence[bytes], now: datetime) -> bool:
-        """Nobody asked for them here."""
+        """Nobody asked for them here; one without trades came in the place of another frame."""
         for payload in frames:
             self._shared.outlet.put_payload(OTHER_FRAME, payload, now, self._place)
-        return True
+        return read_soundly(frames)[1]
 
     def lost(self, reason: str, since: datetime, now: datetime) -> None:
         """Whatever it was, it may have been anybody's fills."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 from structlog.testing import capture_logs
 
 from kamiyo.aggregators._hyperliquid_api.users import CHOOSE_AGAIN, Slots
@@ -247,14 +248,18 @@ async def test_a_restart_after_the_snapshot_reaches_is_a_gap_too() -> None:
         assert gap.after_last == to_millis(stopped + timedelta(seconds=100))
 
 
-async def test_fills_that_cannot_be_read_end_the_connection() -> None:
+@pytest.mark.parametrize(
+    ("frame", "stream"),
+    [(b'{"channel":"userFills","data":7}', "ws/userFills"), (b'{"channel":"trades","data":7}', "ws/other")],
+)
+async def test_fills_that_cannot_be_read_end_the_connection(frame, stream) -> None:
     """They are kept to be refused, and the next snapshot brings them back."""
     async with living(a_venue(), makers=MAKER) as live:
         first = live.venue.users
-        first.say(b'{"channel":"userFills","data":7}')
+        first.say(frame)
         await live.clock.advance(3)
         assert not first.open
-        assert b'{"channel":"userFills","data":7}' in [raw.payload for raw in live.raws("ws/userFills")]
+        assert frame in [raw.payload for raw in live.raws(stream)]
         assert live.gaps == []
 
 
