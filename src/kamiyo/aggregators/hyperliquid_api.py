@@ -48,6 +48,7 @@ from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType
 from kamiyo.core.time import to_millis
 from kamiyo.hyperliquid.addresses import Network
 from kamiyo.hyperliquid.info import AllMids, Meta
+from kamiyo.hyperliquid.limits import MINUTE
 from kamiyo.hyperliquid.market import WireMeta, decode_all_mids, decode_meta
 from kamiyo.hyperliquid.session import Reconnecting
 
@@ -66,6 +67,7 @@ _SEEDS: Final = (
 _LIQUIDATED: Final = "https://d2v1fiwobg9w6.cloudfront.net/largest_liquidated_notional_by_user"
 _LONGEST_RETRY: Final = timedelta(seconds=30)
 _CONFIRM_EVERY: Final = timedelta(seconds=1)
+_SCANNERS: Final = 4  # at once, as an answer may be longer on its way than the pause between two questions
 _CHAINS: Final = {Network.MAINNET: Chain("hyperliquid"), Network.TESTNET: Chain("hyperliquid_testnet")}
 
 
@@ -212,7 +214,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
         if self._settings.scan_accounts:
             routines += [
                 ("universe", LOOK_EVERY, scan.choose),
-                (SCAN.task, timedelta(minutes=1) / self._settings.scan_per_minute, scan.look),
+                *[(SCAN.task, _SCANNERS * MINUTE / self._settings.scan_per_minute, scan.look)] * _SCANNERS,
                 (CONFIRMATION.task, _CONFIRM_EVERY, scan.confirm),
             ]
         async with asyncio.TaskGroup() as tasks:

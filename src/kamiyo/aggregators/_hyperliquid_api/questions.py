@@ -30,7 +30,10 @@ _LARGEST_JITTER: Final = timedelta(seconds=10)
 
 @dataclass(slots=True)
 class _Share:
-    """What one task used of the last minute. It asks one question at a time, so what is asked fits."""
+    """What one task used of the last minute.
+
+    Where answers weigh differently it asks one at a time, and what it weighed is known before the next.
+    """
 
     window: SlidingWindow
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,9 +58,12 @@ class Inquirer:
         async with share.turn:
             now = self._clock.now()
             await self._clock.sleep(share.window.ready_at(now, largest) - now)
-            return await self._ask(row.task, share.window, question)
+            if largest_rows(question):
+                return await self._ask(row.task, question, share.window)
+            share.window.take(self._clock.now(), largest)
+        return await self._ask(row.task, question, None)
 
-    async def _ask(self, task: str, window: SlidingWindow, question: Question) -> bytes:
+    async def _ask(self, task: str, question: Question, window: SlidingWindow | None) -> bytes:
         spending = await self._budget.spend(task, largest_weight(question))
         rows = largest_rows(question)
         try:
@@ -70,7 +76,8 @@ class Inquirer:
             raise
         finally:
             weight = weight_of(question, rows)
-            window.take(self._clock.now(), weight)
+            if window is not None:
+                window.take(self._clock.now(), weight)
             await spending.settle(weight)
         return content
 
