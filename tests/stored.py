@@ -1,6 +1,7 @@
 """What a PostgreSQL journal holds, in the form in which ``tests.fakes`` shows its own."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -8,6 +9,7 @@ import msgspec
 
 from kamiyo.core.codec import parse_metadata
 from kamiyo.core.liquidations import Liquidation, fill_key
+from kamiyo.core.money import plain
 from kamiyo.core.ports import Counted
 from kamiyo.core.states import Position
 from kamiyo.storage.fill_rows import fill_from_row
@@ -113,9 +115,9 @@ def _movement(row: asyncpg.Record) -> tuple[object, ...]:
 
 
 def _liquidation(row: asyncpg.Record) -> Liquidation:
-    return msgspec.convert(
-        {**dict(row), "metadata": msgspec.structs.asdict(parse_metadata(row["metadata"]))}, Liquidation
-    )
+    told = {name: plain(each) if isinstance(each, Decimal) else each for name, each in row.items()}
+    metadata = msgspec.structs.asdict(parse_metadata(row["metadata"]))
+    return msgspec.convert({**told, "metadata": metadata}, Liquidation)
 
 
 async def _published(connection: Connection) -> tuple[tuple[str, bytes], ...]:

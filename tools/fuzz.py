@@ -30,7 +30,7 @@ from kamiyo.aggregators.hyperliquid_node import (
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import AccountLiquidation, LedgerMovement, LiquidatedFill
 from kamiyo.core.ids import SourceName
-from kamiyo.core.liquidations import fold, liquidation_id, observe
+from kamiyo.core.liquidations import fold, liquidation_id
 from kamiyo.core.money import install_context
 from kamiyo.core.ports import Counted, Normalized, Raw
 from kamiyo.kit.clock import SystemClock
@@ -38,6 +38,7 @@ from kamiyo.processing.deduplicator import Deduplicator
 from kamiyo.processing.normalizer import normalize
 from kamiyo.processing.validator import validate
 from kamiyo.storage import copy_text
+from kamiyo.storage.fill_rows import FILL_COLUMNS, LIQUIDATION_COLUMNS, fill_rows, liquidation_row
 from tools.fuzz_frames import frames_chunk
 from tools.fuzzing import Summary, stalled
 from tools.mutations import CHUNK, payloads
@@ -114,7 +115,6 @@ def store(found: Normalized) -> None:
     for event in found.events:
         if isinstance(event, LiquidatedFill):
             _check_row(event)
-            to_json(fold(liquidation_id(event), [observe(event)]))
         elif isinstance(event, LedgerMovement):
             msgspec.json.decode(event.delta)
         to_json(event)
@@ -123,17 +123,12 @@ def store(found: Normalized) -> None:
 
 
 def _check_row(event: LiquidatedFill) -> None:
-    texts = (event.asset, event.user, event.liquidated_user, event.direction_text, event.hash or "")
-    numbers = (event.price, event.size, event.mark_price, event.closed_pnl, event.fee)
-    fields = [
-        *map(copy_text.escaped, texts),
-        *map(copy_text.number_or_null, numbers),
-        copy_text.array(sorted(observe(event).observations)),
-        copy_text.moment(event.timestamp),
-    ]
-    written = copy_text.lines([copy_text.row(*fields)]).getvalue()
-    if written.count(b"\n") != 1 or written.count(b"\t") != len(fields) - 1 or b"\0" in written:
-        raise ValueError(f"not one row: {written[:300]!r}")
+    rows = fill_rows([event])
+    folded, _message = liquidation_row(fold(liquidation_id(event), list(rows.observed.values())))
+    for lines, columns in ((rows.lines.values(), FILL_COLUMNS), ([folded], LIQUIDATION_COLUMNS)):
+        written = copy_text.lines(lines).getvalue()
+        if written.count(b"\n") != 1 or written.count(b"\t") != len(columns) - 1 or b"\0" in written:
+            raise ValueError(f"not one row: {written[:300]!r}")
 
 
 def fuzz_chunk(task: tuple[int, int]) -> Summary:

@@ -41,9 +41,9 @@ def liquidation_json(each: Liquidation, metadata: str) -> bytes:
     return (
         f'{{"liquidation_id":"{each.liquidation_id}","chain":{_text(each.chain)},'
         f'"protocol":{_text(each.protocol)},"user":"{each.user}","asset":{_text(each.asset)},'
-        f'"side":"{each.side}","method":"{each.method}","size":"{plain(each.size)}",'
-        f'"liquidation_price":"{plain(each.liquidation_price)}","mark_price":"{plain(each.mark_price)}",'
-        f'"amount_usd":"{plain(each.amount_usd)}","leverage":{_number(each.leverage)},'
+        f'"side":"{each.side}","method":"{each.method}","size":"{each.size}",'
+        f'"liquidation_price":"{each.liquidation_price}","mark_price":"{each.mark_price}",'
+        f'"amount_usd":"{each.amount_usd}","leverage":{_text(each.leverage)},'
         f'"margin_mode":{_text(each.margin_mode)},"fill_count":{each.fill_count},'
         f'"timestamp":"{rfc3339(each.timestamp)}","source":{_text(each.source)},'
         f'"observed_by":{_text(each.observed_by)},"version":{each.version},"metadata":{metadata}}}'
@@ -52,22 +52,22 @@ def liquidation_json(each: Liquidation, metadata: str) -> bytes:
 
 def metadata_json(each: LiquidationMetadata) -> str:
     """The same for what else is known of a liquidation."""
-    transaction = "null" if each.hash is None else f'"{each.hash}"'
     return (
-        f'{{"hash":{transaction},"liquidated_user":"{each.liquidated_user}",'
-        f'"fill_directions":{_text(each.fill_directions)},"closed_pnl":{_number(each.closed_pnl)},'
-        f'"fee":{_number(each.fee)},"position_size_before":{_number(each.position_size_before)}}}'
+        f'{{"hash":{_plainly(each.hash)},"liquidated_user":"{each.liquidated_user}",'
+        f'"fill_directions":{_text(each.fill_directions)},"closed_pnl":{_plainly(each.closed_pnl)},'
+        f'"fee":{_plainly(each.fee)},"position_size_before":{_plainly(each.position_size_before)}}}'
     )
+
+
+def _plainly(text: str | None) -> str:
+    """A number or a hash, which need no escapes."""
+    return "null" if text is None else f'"{text}"'
 
 
 @lru_cache(maxsize=4096)
 def _text(value: str | tuple[str, ...] | None) -> str:
     """The few names and phrases that stand in thousands of messages."""
     return _encoder.encode(value).decode()
-
-
-def _number(number: Decimal | None) -> str:
-    return "null" if number is None else f'"{plain(number)}"'
 
 
 def parse_metadata(text: str | bytes) -> LiquidationMetadata:

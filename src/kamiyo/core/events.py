@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import zlib
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +16,21 @@ from kamiyo.core.money import Price, Size, Usd, plain
 from kamiyo.core.time import Utc
 
 _SEPARATOR = "\x1f"  # no printable text holds it
+
+T = TypeVar("T")
+
+
+class _Kept(Generic[T]):
+    """A property found out once and kept in the value's own dictionary; cached_property() takes a lock."""
+
+    def __init__(self, find_out: Callable[[Any], T]) -> None:
+        self._find_out = find_out
+        self._name = find_out.__name__
+        self.__doc__ = find_out.__doc__
+
+    def __get__(self, value: object, _owner: type) -> T:
+        kept = value.__dict__[self._name] = self._find_out(value)
+        return kept
 
 
 class Side(enum.StrEnum):
@@ -113,31 +130,26 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     fee: Usd | None = None
     position_size_before: Size | None = None
 
-    @property
+    def __post_init__(self) -> None:
+        """Find out now what everybody asks: numbers just made are still in the processor's cache."""
+        _ = self.observation
+
+    @_Kept
     def observation(self) -> str:
         """Who saw it, from which row, and a checksum of what the row said.
 
         Two equal observations are the same knowledge; a source that contradicts itself or
         another shows up as a further observation and so as a new version.
         """
-        kept: str | None = vars(self).get("observation")
-        if kept is None:
-            checksum = zlib.crc32(_SEPARATOR.join(self.content).encode())
-            kept = vars(self)["observation"] = f"{self.source}/{self.role}/{checksum:08x}"
-        return kept
+        checksum = zlib.crc32(_SEPARATOR.join(self.content).encode())
+        return f"{self.source}/{self.role}/{checksum:08x}"
 
-    @property
+    @_Kept
     def content(self) -> FillContent:
         """What the row says, as text in one fixed order: equal rows have equal content.
 
-        Asked for by everybody who writes the fill down, and so kept; a cached_property() would take a lock.
+        Asked for by everybody who writes the fill down.
         """
-        kept: FillContent | None = vars(self).get("content")
-        if kept is None:
-            kept = vars(self)["content"] = self._content()
-        return kept
-
-    def _content(self) -> FillContent:
         pnl, fee, before = self.closed_pnl, self.fee, self.position_size_before
         return (
             str(self.side),

@@ -15,11 +15,10 @@ from operator import attrgetter
 
 import msgspec
 
-from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, MarginMode
+from kamiyo.core.events import FillRole, LiquidatedFill
 from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName
-from kamiyo.core.margin import Direction
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Price, Size, Usd, notional
+from kamiyo.core.money import Size, Usd, plain
 from kamiyo.core.time import Utc, to_millis
 
 # An average has no last digit; twelve decimals are finer than any price step of the venue.
@@ -39,6 +38,7 @@ _SOURCE_ORDER = ("hyperliquid_node", "hyperliquid_archive", "hyperliquid_api")
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One position taken in one sweep. ``liquidation_price`` is the size-weighted fill price.
 
+    Numbers are plain digits: nobody calculates with them again, they are stored, told and shown.
     ``version`` is the number of distinct observations folded in: it grows with everything we
     learn and is the same whatever the order and the batches we learned it in.
     """
@@ -48,14 +48,14 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     protocol: Protocol
     user: Address
     asset: Asset
-    side: Direction
-    method: LiquidationMethod
-    size: Size
-    liquidation_price: Price
-    mark_price: Price
-    amount_usd: Usd
-    leverage: Decimal | None
-    margin_mode: MarginMode | None
+    side: str
+    method: str
+    size: str
+    liquidation_price: str
+    mark_price: str
+    amount_usd: str
+    leverage: str | None
+    margin_mode: str | None
     fill_count: int
     timestamp: Utc
     source: SourceName
@@ -70,9 +70,9 @@ class LiquidationMetadata(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hash: str | None
     liquidated_user: Address
     fill_directions: tuple[str, ...]
-    closed_pnl: Decimal | None
-    fee: Decimal | None
-    position_size_before: Decimal | None
+    closed_pnl: str | None
+    fee: str | None
+    position_size_before: str | None
 
 
 class ObservedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -84,7 +84,7 @@ class ObservedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def observed_by(self) -> frozenset[SourceName]:
         """The sources among the observations."""
-        return frozenset(SourceName(text.partition("/")[0]) for text in self.observations)
+        return frozenset(_sources(self.observations))
 
 
 def liquidation_id(fill: LiquidatedFill) -> LiquidationId:
@@ -93,7 +93,7 @@ def liquidation_id(fill: LiquidatedFill) -> LiquidationId:
     Milliseconds come first so that a look-up by id prunes partitions; where the venue gives no
     hash they take its place.
     """
-    seed = f"{fill.chain}|{fill.hash or ''}|{fill.user}|{fill.asset}|{fill.method}"
+    seed = "|".join((fill.chain, fill.hash or "", fill.user, fill.asset, fill.method))
     digest = hashlib.blake2b(seed.encode(), digest_size=12).hexdigest()
     return LiquidationId(_beginning(fill.timestamp) + digest)
 
@@ -138,71 +138,77 @@ def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidati
         fills.sort(key=_tid)
         seen = seen.union(*[item.observations for item in observed])
     first = fills[0]
-    size, amount, price = _sums(fills)
-    modes = [fill.margin_mode for fill in fills if fill.margin_mode is not None]
-    sources = sorted({SourceName(each.partition("/")[0]) for each in seen})
+    size, price, amount, metadata = _sums_of_one(first) if len(fills) == 1 else _sums(fills)
+    modes = [fill.content[6] for fill in fills if fill.content[6]]
+    sources = (first.source,) if len(seen) == 1 else _sources(seen)
     return Liquidation(
         liquidation_id=identity,
         chain=first.chain,
         protocol=protocol_of(first.asset),
         user=first.user,
         asset=first.asset,
-        side=first.side,
-        method=first.method,
+        side=first.content[0],
+        method=str(first.method),
         size=size,
         liquidation_price=price,
-        mark_price=first.mark_price,
+        mark_price=first.content[3],
         amount_usd=amount,
         leverage=None,
         margin_mode=modes[0] if modes else None,
         fill_count=len(fills),
         timestamp=first.timestamp,
         source=sources[0] if len(sources) == 1 else min(sources, key=_source_rank),
-        observed_by=tuple(sources),
+        observed_by=sources,
         version=sum([len(item.observations) for item in observed]),
-        metadata=_metadata(fills),
+        metadata=metadata,
     )
 
 
-def _sums(fills: Sequence[LiquidatedFill]) -> tuple[Size, Usd, Price]:
-    """Size, amount and the average price they make."""
-    if len(fills) == 1:  # nearly all of a cascade's
-        only = fills[0]
-        return only.size, notional(only.price, only.size), Price(only.price.quantize(_PRICE_STEP))
+_Sums = tuple[str, str, str, LiquidationMetadata]  # size, price, amount, and what else is said
+
+
+def _sums_of_one(fill: LiquidatedFill) -> _Sums:
+    """Nearly all of a cascade's: what is said of the fill is what is said of the liquidation."""
+    _side, price, size, _mark_price, _user, direction, _mode, pnl, fee, before = fill.content
+    metadata = LiquidationMetadata(
+        hash=fill.hash,
+        liquidated_user=fill.liquidated_user,
+        fill_directions=(direction,) if direction else (),
+        closed_pnl=pnl or None,
+        fee=fee or None,
+        position_size_before=before or None,
+    )
+    return size, price, plain(abs(fill.price * fill.size)), metadata
+
+
+def _sums(fills: Sequence[LiquidatedFill]) -> _Sums:
     size, amount = Decimal(0), Decimal(0)
     for fill in fills:
         size += fill.size
         amount += fill.price * fill.size
-    return Size(size), Usd(amount), Price((amount / size).quantize(_PRICE_STEP))
-
-
-def _metadata(fills: Sequence[LiquidatedFill]) -> LiquidationMetadata:
-    first = fills[0]
-    if len(fills) == 1:
-        directions: tuple[str, ...] = (first.direction_text,) if first.direction_text else ()
-        closed_pnl, fee, before = first.closed_pnl, first.fee, first.position_size_before
-    else:
-        directions = tuple(sorted({fill.direction_text for fill in fills if fill.direction_text}))
-        closed_pnl = _sum_if_all_known([fill.closed_pnl for fill in fills])
-        fee = _sum_if_all_known([fill.fee for fill in fills])
-        before = _largest([fill.position_size_before for fill in fills])
-    return LiquidationMetadata(
-        hash=first.hash,
-        liquidated_user=first.liquidated_user,
-        fill_directions=directions,
-        closed_pnl=closed_pnl,
-        fee=fee,
-        position_size_before=before,
+    metadata = LiquidationMetadata(
+        hash=fills[0].hash,
+        liquidated_user=fills[0].liquidated_user,
+        fill_directions=tuple(sorted({fill.direction_text for fill in fills if fill.direction_text})),
+        closed_pnl=_sum_if_all_known([fill.closed_pnl for fill in fills]),
+        fee=_sum_if_all_known([fill.fee for fill in fills]),
+        position_size_before=_largest([fill.position_size_before for fill in fills]),
     )
+    return plain(size), plain((amount / size).quantize(_PRICE_STEP)), plain(amount), metadata
 
 
-def _sum_if_all_known(numbers: Sequence[Usd | None]) -> Usd | None:
+def _sum_if_all_known(numbers: Sequence[Usd | None]) -> str | None:
     known = [number for number in numbers if number is not None]
-    return Usd(sum(known, Decimal(0))) if len(known) == len(numbers) else None
+    return plain(sum(known, Decimal(0))) if len(known) == len(numbers) else None
 
 
-def _largest(sizes: Sequence[Size | None]) -> Size | None:
-    return max((size for size in sizes if size is not None), key=abs, default=None)
+def _largest(sizes: Sequence[Size | None]) -> str | None:
+    largest = max((size for size in sizes if size is not None), key=abs, default=None)
+    return None if largest is None else plain(largest)
+
+
+def _sources(observations: Iterable[str]) -> tuple[SourceName, ...]:
+    return tuple(sorted({SourceName(each.partition("/")[0]) for each in observations}))
 
 
 def _rank(fill: LiquidatedFill) -> tuple[int, tuple[str, ...], str, str]:

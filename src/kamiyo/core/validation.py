@@ -12,7 +12,7 @@ import msgspec
 
 from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement, LiquidatedFill
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import is_plain_decimal, notional
+from kamiyo.core.money import is_plain_decimal
 from kamiyo.core.ports import Event
 from kamiyo.core.state_rules import broken_state_rule
 from kamiyo.core.states import AccountState, MarketState, VaultState
@@ -29,6 +29,7 @@ ADDRESS_LENGTH = 42
 MAX_ASSET_LENGTH = 65
 # What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; a space after each.
 POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
+_ZERO, _LONG = Decimal(0), Direction.LONG
 
 FillRule = Callable[[LiquidatedFill], bool]
 RowRule = Callable[[str, Fill], bool]
@@ -46,18 +47,18 @@ def not_before_the_venue(moment: datetime) -> bool:
 
 def positive_numbers(fill: LiquidatedFill) -> bool:
     """Price, size and mark price above zero."""
-    return fill.price > 0 and fill.size > 0 and fill.mark_price > 0
+    return fill.price > _ZERO and fill.size > _ZERO and fill.mark_price > _ZERO
 
 
 def plausible_amount(fill: LiquidatedFill) -> bool:
     """Not more than the venue could ever have held."""
-    return notional(fill.price, fill.size) <= MAX_FILL_USD
+    return abs(fill.price * fill.size) <= MAX_FILL_USD
 
 
 def position_matches_side(fill: LiquidatedFill) -> bool:
     """Who lost a long held a positive position before, and the reverse."""
     before = fill.position_size_before
-    return before is None or before == 0 or (before > 0) is (fill.side is Direction.LONG)
+    return before is None or not before or (before > _ZERO) is (fill.side is _LONG)
 
 
 def storable_text(fill: LiquidatedFill) -> bool:
@@ -140,24 +141,30 @@ def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
 def broken_rule(event: Event, now: datetime) -> str | None:
     """The name of the first rule a fact breaks, if any."""
     if type(event) is LiquidatedFill:  # nearly all; a pattern would look at its whole ancestry
-        broken = [rule.__name__ for rule in LIQUIDATED_FILL_RULES if not rule(event)]
-        return _first(_time_rules(event.timestamp, now), broken)
+        return _time_rule(event.timestamp, now) or _fill_rule(event)
     match event:
         case AccountLiquidation():
-            return _first(_time_rules(event.timestamp, now), (_account_rule(event),))
+            return _time_rule(event.timestamp, now) or _account_rule(event)
         case LedgerMovement():
-            return _first(_time_rules(event.timestamp, now), (_movement_rule(event),))
+            return _time_rule(event.timestamp, now) or _movement_rule(event)
         case MarketState() | VaultState() | AccountState():
-            return _first(_time_rules(event.timestamp, now), (broken_state_rule(event),))
+            return _time_rule(event.timestamp, now) or broken_state_rule(event)
         case _:
             return None
 
 
 @lru_cache(maxsize=1024)  # a block's facts share their moment
-def _time_rules(moment: datetime, now: datetime) -> Sequence[str | None]:
-    if not_before_the_venue(moment) and not_from_the_future(moment, now):
-        return ()
-    return ((not_from_the_future if not_before_the_venue(moment) else not_before_the_venue).__name__,)
+def _time_rule(moment: datetime, now: datetime) -> str | None:
+    if not not_before_the_venue(moment):
+        return not_before_the_venue.__name__
+    return None if not_from_the_future(moment, now) else not_from_the_future.__name__
+
+
+def _fill_rule(fill: LiquidatedFill) -> str | None:
+    for rule in LIQUIDATED_FILL_RULES:  # a loop, as next() of a generator costs more than the rules
+        if not rule(fill):
+            return rule.__name__
+    return None
 
 
 def _account_rule(event: AccountLiquidation) -> str | None:
@@ -171,11 +178,3 @@ def _movement_rule(event: LedgerMovement) -> str | None:
     except (ValueError, RecursionError):
         return "unreadable_delta"
     return None
-
-
-def _first(*verdicts: Sequence[str | None]) -> str | None:
-    return (
-        next((name for each in verdicts for name in each if name is not None), None)
-        if any(verdicts)
-        else None
-    )

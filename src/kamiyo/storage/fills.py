@@ -129,7 +129,7 @@ async def store_fill_rows(connection: Connection, rows: FillRows) -> StoredRows:
     """Store fills alone: add what is new, merge what says something new of a known fill."""
     await _lock_hours(connection, rows)
     news = await _look_up(connection, rows)
-    lines = [line for key, line in zip(rows.observed, rows.lines, strict=True) if key in news.new]
+    lines = [line for key, line in rows.lines.items() if key in news.new]
     for chunk in _chunks(lines):
         await _copy(connection, "liquidation_fills", FILL_COLUMNS, chunk)
     await _merge_into_stored(connection, [(key, rows.observed[key]) for key in news.told])
@@ -210,9 +210,10 @@ async def _copy_folds(
     connection: Connection, table: str, folds: Sequence[tuple[LiquidationId, Sequence[ObservedFill]]]
 ) -> dict[LiquidationId, bytes]:
     """Copy the liquidations these fills make into a table; what tells of each."""
-    rows = {identity: liquidation_row(fold(identity, fills)) for identity, fills in folds}
-    await _copy(connection, table, LIQUIDATION_COLUMNS, [line for line, _message in rows.values()])
-    return {identity: message for identity, (_line, message) in rows.items()}
+    rows = [(identity, *liquidation_row(fold(identity, fills))) for identity, fills in folds]
+    rows.sort()  # only now, as the fills lie in the order they were made in; see FillRows
+    await _copy(connection, table, LIQUIDATION_COLUMNS, [line for _identity, line, _message in rows])
+    return {identity: message for identity, _line, message in rows}
 
 
 async def _all_fills(

@@ -1,6 +1,7 @@
 """What survives of thousands of mutated payloads is taken by the database: none of it loses its batch."""
 
 from collections import Counter
+from decimal import Decimal
 
 import msgspec
 
@@ -40,4 +41,6 @@ async def test_nothing_that_passes_the_rules_is_refused_by_the_database(pool: Po
     assert len(stored.movements) > 20
     deltas = [row[6] for row in stored.movements]
     assert all(isinstance(delta, bytes) and msgspec.json.decode(delta) for delta in deltas)
-    assert all(each.size > 0 and each.amount_usd > 0 for each in stored.liquidations.values())
+    assert all(
+        Decimal(each.size) > 0 and Decimal(each.amount_usd) > 0 for each in stored.liquidations.values()
+    )

@@ -75,7 +75,7 @@ def test_metadata_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"leverage": Decimal("2.50")}, {"observed_by": ("a", "b")}, {"margin_mode": MarginMode.CROSS}],
+    [{}, {"leverage": "2.5"}, {"observed_by": ("a", "b")}, {"margin_mode": MarginMode.CROSS}],
 )
 def test_the_short_cut_for_liquidations_leaves_nothing_out(changes) -> None:
     """A liquidation is written field by field as any other fact is, in the same order."""

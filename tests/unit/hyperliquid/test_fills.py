@@ -496,16 +496,16 @@ def test_a_recorded_account_was_liquidated_as_often_and_as_much_as_was_counted(s
         for identity in {key[0] for key in merged}
     ]
     assert sorted((row.asset, row.fill_count, row.size) for row in found) == [
-        ("BTC", 15, Decimal("0.0118")),
-        ("HYPE", 1, Decimal("50.0")),
-        ("HYPE", 1, Decimal("95.88")),
-        ("HYPE", 1, Decimal("108.22")),
-        ("XPL", 1, Decimal("22214.0")),
+        ("BTC", 15, "0.0118"),
+        ("HYPE", 1, "108.22"),
+        ("HYPE", 1, "50"),
+        ("HYPE", 1, "95.88"),
+        ("XPL", 1, "22214"),
     ]
     assert {row.side for row in found} == {Direction.LONG}
     by_hash = Counter(row.metadata.hash for row in found)
     assert sorted(by_hash.values()) == [1, 1, 1, 2]  # one cross liquidation closed XPL and BTC
-    assert round(sum(row.amount_usd for row in found), 2) == Decimal("30178.36")
+    assert round(sum(Decimal(row.amount_usd) for row in found), 2) == Decimal("30178.36")
 
 
 def test_the_sampled_deleveraging_is_read_from_the_traders_row(reference_samples) -> None:

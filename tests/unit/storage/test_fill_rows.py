@@ -15,9 +15,9 @@ def test_rows_are_made_once_for_each_fill_in_the_order_of_their_keys() -> None:
     """Whoever saw a fill, it is one row; later ones come behind, whatever the order they were heard in."""
     fills = [a_liquidated_fill(tid=3), a_liquidated_fill(tid=1), a_liquidated_fill(tid=3, source=API)]
     rows = fill_rows(fills)
-    assert list(rows.observed) == [fill_key(liquidation_id(fill), fill) for fill in (fills[1], fills[0])]
-    assert [len(each.observations) for each in rows.observed.values()] == [1, 2]
-    assert [fields(line)["tid"] for line in rows.lines] == ["1", "3"]
+    assert list(rows.lines) == [fill_key(liquidation_id(fill), fill) for fill in (fills[1], fills[0])]
+    assert [len(rows.observed[key].observations) for key in rows.lines] == [1, 2]
+    assert [fields(line)["tid"] for line in rows.lines.values()] == ["1", "3"]
     assert rows.shared == {(fills[0].chain, fills[0].asset, NOW)}
 
 
@@ -28,12 +28,12 @@ def test_no_fills_are_no_rows() -> None:
 
 def test_a_fills_row_holds_its_columns_in_order() -> None:
     """Numbers are plain digits, what only a victim's row knows is NULL elsewhere."""
-    [line] = fill_rows([a_liquidated_fill(fee=Decimal("0.10"), asset="xyz:A\tB")]).lines
+    [line] = fill_rows([a_liquidated_fill(fee=Decimal("0.10"), asset="xyz:A\tB")]).lines.values()
     row = fields(line)
     assert (row["protocol"], row["asset"], row["timestamp"]) == ("xyz", "xyz:A\\tB", NOW.isoformat())
     assert (row["fee"], row["hash"], row["role"]) == ("0.1", HASH, "victim")
     assert row["observations"].startswith('{"hyperliquid_node/victim/')
-    [line] = fill_rows([a_counterparty_fill(hash=None)]).lines
+    [line] = fill_rows([a_counterparty_fill(hash=None)]).lines.values()
     row = fields(line)
     assert {row[name] for name in ("hash", "closed_pnl", "fee", "position_size_before")} == {copy_text.NULL}
 
