@@ -134,7 +134,7 @@ class PublicListener:
 
     def heard_trades(self, frames: Sequence[bytes], now: datetime) -> bool:
         """Put the frames where everything is put, and look at their trades."""
-        readable = True
+        readable, self._lag = True, None  # of what came before, lateness says nothing any more
         for start in range(0, len(frames), FRAMES_IN_A_PAYLOAD):
             some = frames[start : start + FRAMES_IN_A_PAYLOAD]
             payload = joined(some)
@@ -173,8 +173,7 @@ class PublicListener:
     def look(self, session: Session, now: datetime) -> None:
         """Note until when everything was heard, or from when on it is heard again."""
         shared = self._shared
-        if self._lag is not None:
-            shared.lag.millis, self._lag = self._lag, None
+        self._note_lag()
         for feed, why in session.refused.items():
             self._refused(feed, why, now)
         if not shared.coverage.is_whole(TRADES):
@@ -183,6 +182,10 @@ class PublicListener:
             shared.coverage.heard(TRADES, session.heard_at - shared.lag.behind)
             self._resume_parts(session, now)
             shared.outlet.mark(shared.coverage.cursor())
+
+    def _note_lag(self) -> None:
+        if self._lag is not None:
+            self._shared.lag.millis, self._lag = self._lag, None
 
     def _resume(self, session: Session, now: datetime) -> None:
         coverage = self._shared.coverage
@@ -235,6 +238,7 @@ class PublicListener:
 
     def lost(self, reason: str, since: datetime, now: datetime) -> None:
         """Whatever it was, it may have been trades."""
+        self._note_lag()
         coverage = self._shared.coverage
         if coverage.is_whole(TRADES):
             coverage.heard(TRADES, since - self._shared.lag.behind)
@@ -245,6 +249,7 @@ class PublicListener:
     def ended(self, ended: Ended, now: datetime) -> None:
         """What was heard whole is not any more; an asset that closed the socket is left alone for an hour."""
         shared = self._shared
+        self._note_lag()
         was_whole = shared.coverage.is_whole(TRADES)
         shared.coverage.heard(TRADES, ended.last_heard_at - shared.lag.behind)
         for scope in (TRADES, CONTEXTS):

@@ -156,6 +156,22 @@ async def test_a_long_outage_is_a_gap_from_the_last_word_to_what_is_repeated() -
         assert gap.after_last == opened - 15_000
 
 
+async def test_who_slept_has_not_heard_what_was_said_after_the_last_frame() -> None:
+    """Frames of long ago and the end come together when a process goes on: the gap begins at the frames."""
+    async with living(a_venue("BTC"), seconds=30) as live:
+        await tick(live, 10)
+        live.venue.trade(a_trade(asset="BTC", tid=1, time=millis(live)))
+        await live.clock.advance(0.1)
+        fell_asleep = millis(live)
+        live.clock.moment += timedelta(seconds=100)
+        live.venue.trade(a_trade(asset="BTC", tid=2, time=fell_asleep + 40_000))
+        live.venue.public.end()
+        await tick(live, 10)
+        [gap] = live.gaps
+        assert gap.first == fell_asleep + 39_000
+        assert gap.after_last > fell_asleep + 80_000
+
+
 @pytest.mark.parametrize(("repeated", "missing"), [(19.0, False), (12.0, True)])
 async def test_a_longer_history_proves_more(repeated, missing) -> None:
     """Between fifteen and twenty seconds what the first frames tell decides."""
