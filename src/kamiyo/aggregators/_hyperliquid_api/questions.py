@@ -56,8 +56,9 @@ class Inquirer:
         """The JSON of a usable answer; errors as from ``interpret``."""
         share, largest = self._shares[row.task], largest_weight(question)
         async with share.turn:
-            now = self._clock.now()
-            await self._clock.sleep(share.window.ready_at(now, largest) - now)
+            # Again after waking: a timer of whole milliseconds may end a little early.
+            while (ready := share.window.ready_at(now := self._clock.now(), largest)) > now:
+                await self._clock.sleep(ready - now)
             if largest_rows(question):
                 return await self._ask(row.task, question, share.window)
             share.window.take(self._clock.now(), largest)

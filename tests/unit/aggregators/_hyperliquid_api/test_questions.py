@@ -28,9 +28,9 @@ FILLS = UserFillsByTime(user=VICTIM, start_time=1)
 class Place:
     """An inquirer, its venue, its clock and the account of what it spends."""
 
-    def __init__(self, **answers: object) -> None:
+    def __init__(self, clock: SteppedClock | None = None, **answers: object) -> None:
         self.venue = ScriptedVenue(answers)
-        self.clock = SteppedClock()
+        self.clock = clock or SteppedClock()
         self.account = MemoryAccount(self.clock)
         self.budget = MemoryBudget(self.clock, account=self.account)
         self.inquirer = Inquirer(
@@ -97,6 +97,24 @@ async def test_no_task_spends_more_than_its_row_says() -> None:
     assert not asking[2].done()
     await place.clock.advance(2)
     assert asking[2].done()
+
+
+async def test_who_is_woken_a_little_early_waits_the_rest() -> None:
+    """Timers of whole milliseconds may end before their time, and nothing is asked before it has room."""
+
+    class HastyClock(SteppedClock):
+        async def sleep(self, duration: timedelta) -> None:
+            early = timedelta(milliseconds=0.4)
+            await super().sleep(duration - early if duration > early else duration)
+
+    place = Place(HastyClock(), exchangeStatus=b'{"time":1}')
+    for _ in range(STATUS.weight * (timedelta(minutes=1) // STATUS.every) // 2):
+        await asyncio.wait_for(place.inquirer.ask(STATUS, ExchangeStatus()), 5)
+    asking = asyncio.ensure_future(place.inquirer.ask(STATUS, ExchangeStatus()))
+    await place.clock.advance(59.9999)
+    assert not asking.done()
+    await place.clock.advance(1)
+    assert await asking == b'{"time":1}'
 
 
 async def test_short_answers_leave_room_for_more_of_them() -> None:
