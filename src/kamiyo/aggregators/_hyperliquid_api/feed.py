@@ -85,6 +85,7 @@ class Feed:
         # Of this socket alone: two that end together would make one accident look like two.
         self._proven: set[Subscription] = set()
         self._cuts = SlidingWindow(CUTS_PER_MINUTE, MINUTE)
+        self._quiet = Quiet()
 
     async def run(self) -> None:
         """Keep the connection open until cancelled."""
@@ -117,18 +118,19 @@ class Feed:
     async def _converse(self, socket: WebSocket, session: Session) -> Ended:
         # Both return how it ended and raise nothing of the sort: a task group that is cancelled while a task
         # of it fails raises the failure alone, and the cancellation would be lost.
-        quiet = Quiet()
+        self._quiet.begin()
         async with asyncio.TaskGroup() as tasks:
             both = [
-                tasks.create_task(self._receive(socket, session, quiet)),
-                tasks.create_task(self._attend(socket, session, quiet)),
+                tasks.create_task(self._receive(socket, session)),
+                tasks.create_task(self._attend(socket, session)),
             ]
             done, _running = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             for task in both:
                 task.cancel()
         return next(iter(done)).result()
 
-    async def _receive(self, socket: WebSocket, session: Session, quiet: Quiet) -> Ended:
+    async def _receive(self, socket: WebSocket, session: Session) -> Ended:
+        quiet = self._quiet
         while True:
             await self._listener.room()
             heard_at = session.heard_at
@@ -174,12 +176,12 @@ class Feed:
         self._listener.lost(reason, heard_at, now)
         return False
 
-    async def _attend(self, socket: WebSocket, session: Session, quiet: Quiet) -> Ended:
+    async def _attend(self, socket: WebSocket, session: Session) -> Ended:
         """Send what is due, say what is wanted, give up what is silent."""
         asked: Collection[Subscription] | None = None
         while True:
             now = self._clock.now()
-            silent = quiet.too_long(now)
+            silent = self._quiet.too_long(now)
             if silent is not None:
                 reason = f"silent for {silent.total_seconds():.1f} s"
                 return Ended(reason=reason, last_heard_at=session.heard_at)

@@ -12,27 +12,37 @@ from kamiyo.hyperliquid.channels import decode_bbo, decode_frame, decode_trades_
 
 SHORTEST: Final = timedelta(seconds=4)
 LONGEST: Final = timedelta(seconds=45)  # the venue itself gives up after sixty
+BUSY: Final = timedelta(seconds=3)  # of pauses below a second, after which one of four is none of them
 _TIMES: Final = 6
-_MEMORY: Final = timedelta(seconds=100)
+_MEMORY: Final = timedelta(seconds=30)
 _AT_FIRST: Final = timedelta(seconds=5)
+_BREATH: Final = timedelta(seconds=1)
 
 
 class Quiet:
     """How long pauses between frames usually are, each weighing as much as it lasts, and which is too long.
 
-    Only the time spent waiting for frames counts: while we do not read, nothing can be heard.
+    Only the time spent waiting for frames counts: while we do not read, nothing can be heard. What is usual
+    is remembered over connections: a new one may be silent from the first second on.
     """
 
     def __init__(self) -> None:
         self._waiting_since: datetime | None = None
         self._squares = _AT_FIRST.total_seconds() ** 2
         self._sum = _AT_FIRST.total_seconds()
+        self._busy = timedelta(0)
         self._noticed = False
 
     @property
     def patience(self) -> timedelta:
         """From how long on a pause is too long."""
+        if self._busy >= BUSY:
+            return SHORTEST
         return min(max(timedelta(seconds=_TIMES * self._squares / self._sum), SHORTEST), LONGEST)
+
+    def begin(self) -> None:
+        """A connection opened, on which nobody waits yet."""
+        self._waiting_since, self._noticed = None, False
 
     def wait(self, now: datetime) -> None:
         """From now on frames are waited for."""
@@ -40,11 +50,12 @@ class Quiet:
 
     def heard(self, now: datetime) -> timedelta | None:
         """Frames came: how long they were waited for, where that was too long."""
-        waited = now - (self._waiting_since or now)
+        waited = max(now - (self._waiting_since or now), timedelta(0))
         self._waiting_since, self._noticed = None, False
         if waited >= self.patience:
             return waited
-        seconds = max(waited.total_seconds(), 0.0)
+        self._busy = min(self._busy + waited, BUSY) if waited < _BREATH else timedelta(0)
+        seconds = waited.total_seconds()
         kept = max(0.0, 1 - seconds / _MEMORY.total_seconds())
         self._squares = self._squares * kept + seconds * seconds
         self._sum = self._sum * kept + seconds

@@ -25,6 +25,7 @@ from kamiyo.hyperliquid.wire import WireFill
 
 CHOOSE_AGAIN: Final = timedelta(hours=1)
 _HEARTBEAT: Final = "bbo"
+_REMEMBERED: Final = 100  # fills of each account, by which a later snapshot is known to go on from there
 
 
 class Slots:
@@ -70,6 +71,7 @@ class UsersListener:
         self._feeds: tuple[Subscription, ...] = ()
         self._told: set[str] = set()
         self._failing = False
+        self._remembered: dict[str, list[tuple[int, int]]] = {}
 
     def wanted(self, now: datetime) -> tuple[Subscription, ...]:
         """The fills of everybody who has a slot."""
@@ -79,6 +81,7 @@ class UsersListener:
                 if user not in users:
                     self._shared.coverage.forget(fills_of(user))
             self._users = users
+            self._remembered = {user: known for user, known in self._remembered.items() if user in users}
             fills = [Subscription("userFills", user=user) for user in users]
             self._feeds = (*([] if self._pulse is None else [self._pulse]), *fills)
             self._shared.log.info("following_fills_of", users=users)
@@ -124,16 +127,19 @@ class UsersListener:
     def _hear_fills(self, told: WireUserFills, now: datetime) -> None:
         rows = b"[" + b",".join(bytes(row) for row in told.fills) + b"]"
         fills = [fill for fill in decode_user_fills(rows) if isinstance(fill, WireFill)]
-        scope = fills_of(told.user.lower())
-        if not self._shared.coverage.is_whole(scope):
-            self._resume(scope, fills, now)
+        user = told.user.lower()
+        if not self._shared.coverage.is_whole(fills_of(user)):
+            self._resume(user, fills, now)
+        newest = sorted([(fill.time, fill.tid) for fill in fills])[-_REMEMBERED:]
+        self._remembered[user] = [*(self._remembered.get(user) or ()), *newest][-_REMEMBERED:]
         self._completion.take_fills(told.user, fills, now)
 
-    def _resume(self, scope: str, fills: Sequence[WireFill], now: datetime) -> None:
-        """A snapshot reaches back to its oldest fill; an empty one to the account's beginning."""
-        times = [fill.time for fill in fills if FIRST_MILLIS <= fill.time < LAST_MILLIS]
+    def _resume(self, user: str, fills: Sequence[WireFill], now: datetime) -> None:
+        """A snapshot reaches back to its oldest fill; one without any, or with a known one, further."""
+        known = not {(fill.time, fill.tid) for fill in fills}.isdisjoint(self._remembered.get(user) or ())
+        times = [fill.time for fill in fills if not known and FIRST_MILLIS <= fill.time < LAST_MILLIS]
         oldest = from_millis(min(times, default=FIRST_MILLIS))
-        coverage = self._shared.coverage
+        coverage, scope = self._shared.coverage, fills_of(user)
         coverage.begin(scope, now - self._shared.lag.behind)
         gap = coverage.resume(scope, oldest, now=now, reason="not connected")
         if gap is not None:

@@ -40,6 +40,20 @@ def test_the_busier_the_socket_the_shorter_the_patience() -> None:
     assert slow.hears_after(45) == LONGEST
 
 
+def test_a_few_busy_seconds_are_enough_to_lose_patience() -> None:
+    """Whatever came before; a breath of a second ends them, a new connection does not."""
+    line = Line()
+    line.hears_every(14, 5)
+    assert line.quiet.patience == LONGEST
+    line.hears_every(0.5, 5)
+    assert line.quiet.patience > timedelta(seconds=20)
+    line.hears_every(0.5, 1)
+    line.quiet.begin()
+    assert line.quiet.patience == SHORTEST
+    line.hears_every(1, 1)
+    assert line.quiet.patience > timedelta(seconds=20)
+
+
 def test_bursts_do_not_hide_that_a_socket_is_usually_quiet() -> None:
     """A pause weighs as much as it lasts: a thousand frames in a second are one second."""
     line = Line()

@@ -205,6 +205,19 @@ async def test_a_snapshot_closes_what_it_reaches_back_to() -> None:
         assert not [gap for gap in live.gaps if gap.scope.startswith("userFills")]
 
 
+async def test_a_snapshot_with_a_fill_we_know_goes_on_from_there() -> None:
+    """However young its oldest fill is: a known one was heard before, all later ones are in it."""
+    async with living(a_venue(), makers=MAKER) as live:
+        await live.clock.advance(2)
+        known = ordinary(live.clock.now() + timedelta(seconds=5), tid=7)
+        live.venue.users.say(user_fills_frame(MAKER, known))
+        await live.clock.advance(1)
+        live.venue.users.end()
+        live.venue.snapshots[MAKER] = [ordinary(live.clock.now() + timedelta(seconds=9)), known]
+        await live.clock.advance(30)
+        assert live.gaps == []
+
+
 async def test_what_a_snapshot_does_not_reach_is_a_gap() -> None:
     """From the last word of that socket to the snapshot's oldest fill; of nobody else."""
     async with living(a_venue(), makers=MAKER) as live:
