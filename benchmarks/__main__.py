@@ -15,7 +15,7 @@ from benchmarks.measure import Report
 from benchmarks.table import write_readme
 from kamiyo.core.money import install_context
 
-NAMES = ("decode", "reading", "path", "dedup", "storing", "cascade", "memory", "latency")
+NAMES = ("decode", "reading", "path", "dedup", "sockets", "storing", "cascade", "memory", "latency", "wire")
 RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = ("kamiyo", "msgspec", "asyncpg", "ccxt", "pydantic", "orjson", "uvloop")
 

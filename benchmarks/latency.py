@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import msgspec
 import websockets
 
 from benchmarks.data import Kind, Recorder
 from benchmarks.measure import Report
+from benchmarks.running import running_system
 from kamiyo.hyperliquid.wire import decode_fill_block
 
 _RATES = {100: (10, 5), 1_000: (100, 5), 10_000: (100, 50)}  # events/s: blocks a second, trades a block
 _SECONDS = 10
-_PATIENCE_SECONDS = 90
 _SETTLE_SECONDS = 20
+_SOURCES = "KAMIYO__SOURCES__HYPERLIQUID_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,8 @@ async def _run() -> Report:
     figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as home:
         node = Path(home) / "node"
-        async with _system(Path(home), node) as port:
+        (node / "node_fills_by_block" / "hourly").mkdir(parents=True)
+        async with running_system(Path(home), _settings(node)) as port:
             for rate, (blocks, trades) in _RATES.items():
                 figures |= {
                     f"{rate:,} events/s, {what}": value
@@ -55,40 +51,8 @@ async def _run() -> Report:
     return Report([], figures)
 
 
-@asynccontextmanager
-async def _system(home: Path, node: Path) -> AsyncGenerator[int]:
-    (node / "node_fills_by_block" / "hourly").mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    environment = os.environ | {"KAMIYO__SOURCES__HYPERLIQUID_NODE__PATH": str(node)}
-    command = [
-        str(Path(sys.executable).parent / "kamiyo"),
-        "run",
-        "--home",
-        str(home / "kamiyo"),
-        "--port",
-        str(port),
-    ]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: ASYNC220  (once)
-    try:
-        await _ready(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-async def _ready(port: int) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            try:
-                if (await client.get(f"http://127.0.0.1:{port}/health/ready")).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.2)
+def _settings(node: Path) -> dict[str, str]:
+    return {f"{_SOURCES}NODE__PATH": str(node), f"{_SOURCES}API__ACTIVE": "false"}
 
 
 async def _measure(port: int, node: Path, rate: int, blocks: int, trades: int) -> dict[str, object]:
