@@ -12,26 +12,18 @@ import msgspec
 from kamiyo.aggregators._hyperliquid_api.completion import Completion
 from kamiyo.aggregators._hyperliquid_api.coverage import Coverage, fills_of
 from kamiyo.aggregators._hyperliquid_api.feed import Address as SocketAddress
-from kamiyo.aggregators._hyperliquid_api.feed import Feed
+from kamiyo.aggregators._hyperliquid_api.feed import Feed, Listener
 from kamiyo.aggregators._hyperliquid_api.markets import Markets, read_markets
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered, Outlet
 from kamiyo.aggregators._hyperliquid_api.payloads import DecodedTrades, normalize
 from kamiyo.aggregators._hyperliquid_api.public import PublicListener
 from kamiyo.aggregators._hyperliquid_api.questions import Inquirer
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
-from kamiyo.aggregators._hyperliquid_api.shared import Shared
-from kamiyo.aggregators._hyperliquid_api.universe import LOOK_EVERY, Universe
+from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
+from kamiyo.aggregators._hyperliquid_api.universe import Universe
 from kamiyo.aggregators._hyperliquid_api.users import Slots, UsersListener
 from kamiyo.aggregators._hyperliquid_api.vaults import Pulse, Vaults
-from kamiyo.aggregators._hyperliquid_api.weights import (
-    CONFIRMATION,
-    DEXES,
-    ON_DEMAND,
-    SCAN,
-    STATUS,
-    VAULT_POSITIONS,
-    VAULTS,
-)
+from kamiyo.aggregators._hyperliquid_api.weights import MARKETS, ON_DEMAND
 from kamiyo.aggregators.base import (
     AggregatorSettings,
     AggregatorSpec,
@@ -48,7 +40,6 @@ from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType
 from kamiyo.core.time import to_millis
 from kamiyo.hyperliquid.addresses import Network
 from kamiyo.hyperliquid.info import AllMids, Meta
-from kamiyo.hyperliquid.limits import MINUTE
 from kamiyo.hyperliquid.market import WireMeta, decode_all_mids, decode_meta
 from kamiyo.hyperliquid.session import Reconnecting
 
@@ -66,8 +57,6 @@ _SEEDS: Final = (
 )
 _LIQUIDATED: Final = "https://d2v1fiwobg9w6.cloudfront.net/largest_liquidated_notional_by_user"
 _LONGEST_RETRY: Final = timedelta(seconds=30)
-_CONFIRM_EVERY: Final = timedelta(seconds=1)
-_SCANNERS: Final = 4  # at once, as an answer may be longer on its way than the pause between two questions
 _CHAINS: Final = {Network.MAINNET: Chain("hyperliquid"), Network.TESTNET: Chain("hyperliquid_testnet")}
 
 
@@ -175,60 +164,53 @@ class HyperliquidAPIAggregator(BaseAggregator):
         )
 
     async def _run(self, shared: Shared) -> None:
-        started = to_millis(self.clock.now())
-        completion = Completion(shared.outlet, Numbered(f"confirmed/{started}"))
+        completion = Completion(shared.outlet, Numbered(f"confirmed/{to_millis(self.clock.now())}"))
+        addresses, settings = self._addresses, self._settings
         universe = Universe(
-            shared,
-            self.session,
-            leaderboard_url=self._addresses.leaderboard,
-            liquidated_url=self._addresses.liquidated,
+            shared, self.session, leaderboard_url=addresses.leaderboard, liquidated_url=addresses.liquidated
         )
-        scan = Scan(shared, universe, completion, accounts=self._settings.scan_accounts)
-        earlier = [Address(user) for user in shared.coverage.scopes(fills_of(""))]
-        seeds = _SEEDS if self._settings.network is Network.MAINNET else ()
-        slots = Slots(makers=self._makers, earlier=earlier or seeds)
-        vaults = Vaults(shared, self._settings.network, slots)
+        scan = Scan(shared, universe, completion, accounts=settings.scan_accounts)
+        slots = self._slots(shared)
+        vaults = Vaults(shared, settings.network, slots)
         markets = await self._first_markets(shared)
-        majors = [asset for asset in _words(self._settings.majors) if asset in markets.live]
+        majors = [asset for asset in _words(settings.majors) if asset in markets.live]
         public = PublicListener(
-            shared,
-            markets,
-            majors=majors,
-            decoded=self._decoded,
-            completion=completion,
-            scan=scan,
+            shared, markets, majors=majors, decoded=self._decoded, completion=completion, scan=scan
         )
         users = UsersListener(shared, slots, completion, pulse=majors[0] if majors else None)
-        address = SocketAddress(Reconnecting(self._tools.random))
-        pulse = Pulse(shared)
 
         async def read_markets_again() -> None:
             public.take_markets(await read_markets(shared))
 
         routines = [
-            ("markets", DEXES.every, read_markets_again),
-            (STATUS.task, STATUS.every, pulse.feel),
-            (VAULTS.task, VAULTS.every, vaults.value),
-            (VAULT_POSITIONS.task, VAULT_POSITIONS.every, vaults.positions),
+            Routine("markets", MARKETS.every, read_markets_again),
+            Pulse(shared).routine,
+            *vaults.routines,
+            *scan.routines(settings.scan_per_minute),
         ]
-        if self._settings.scan_accounts:
-            routines += [
-                ("universe", LOOK_EVERY, scan.choose),
-                *[(SCAN.task, _SCANNERS * MINUTE / self._settings.scan_per_minute, scan.look)] * _SCANNERS,
-                (CONFIRMATION.task, _CONFIRM_EVERY, scan.confirm),
-            ]
         async with asyncio.TaskGroup() as tasks:
-            for listener in (public, users):
-                feed = Feed(
-                    self._addresses.websocket,
-                    connect=self._tools.connect,
-                    clock=self.clock,
-                    address=address,
-                    listener=listener,
-                )
+            for feed in self._feeds(public, users):
                 tasks.create_task(feed.run())
-            for name, every, step in routines:
-                tasks.create_task(shared.repeat(name, every, step), name=name)
+            for routine in routines:
+                tasks.create_task(shared.repeat(routine), name=routine.name)
+
+    def _slots(self, shared: Shared) -> Slots:
+        earlier = [Address(user) for user in shared.coverage.scopes(fills_of(""))]
+        seeds = _SEEDS if self._settings.network is Network.MAINNET else ()
+        return Slots(makers=self._makers, earlier=earlier or seeds)
+
+    def _feeds(self, *listeners: Listener) -> list[Feed]:
+        address = SocketAddress(Reconnecting(self._tools.random))
+        return [
+            Feed(
+                self._addresses.websocket,
+                connect=self._tools.connect,
+                clock=self.clock,
+                address=address,
+                listener=listener,
+            )
+            for listener in listeners
+        ]
 
     async def _first_markets(self, shared: Shared) -> Markets:
         """Without markets nothing can be followed: asked for until they are there."""

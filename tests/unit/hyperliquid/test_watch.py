@@ -49,6 +49,7 @@ def test_all_are_asked_about_in_turn() -> None:
 def test_nobody_is_asked_about_where_nobody_is_tracked() -> None:
     """An empty list has no turn."""
     assert Watchlist(0).next_due(NOW) is None
+    assert Watchlist(1).suspicious([a_trade()], NOW) == []
     assert not Watchlist(0)
 
 

@@ -1,4 +1,4 @@
-"""What each payload of the source says. Pure: bytes in, facts out."""
+"""What each payload of the source says, as pure functions: bytes in, facts out."""
 
 from __future__ import annotations
 

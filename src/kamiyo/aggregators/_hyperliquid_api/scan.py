@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kamiyo.aggregators._hyperliquid_api.completion import Completion
-from kamiyo.aggregators._hyperliquid_api.shared import Shared
-from kamiyo.aggregators._hyperliquid_api.universe import READ_EVERY, Universe
+from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
+from kamiyo.aggregators._hyperliquid_api.universe import LOOK_EVERY, READ_EVERY, Universe
 from kamiyo.aggregators._hyperliquid_api.weights import CONFIRMATION, SCAN
 from kamiyo.core.errors import MalformedPayload, Transient
 from kamiyo.core.ids import Address, Asset
@@ -19,9 +19,12 @@ from kamiyo.core.trades import Trade
 from kamiyo.hyperliquid.accounts import account_state, decode_user_fills
 from kamiyo.hyperliquid.channels import Frame, decode_fast_contexts
 from kamiyo.hyperliquid.info import ClearinghouseState, UserFillsByTime
+from kamiyo.hyperliquid.limits import MINUTE
 from kamiyo.hyperliquid.watch import Watchlist
 from kamiyo.hyperliquid.wire import WireFill
 
+SCANNERS: Final = 4
+LOOK_FOR_SUSPICIONS_EVERY: Final = timedelta(seconds=1)
 REPRICE_EVERY: Final = timedelta(seconds=10)
 # The venue's fills are there a moment after its trades; a sweep in several steps takes a few seconds.
 ASK_AFTER: Final = timedelta(seconds=2)
@@ -63,6 +66,18 @@ class Scan:
         for asset, context in contexts.items():
             if isinstance(context.mark_price, str) and is_plain_decimal(context.mark_price):
                 self._marks[asset] = context.mark_price
+
+    def routines(self, per_minute: int) -> list[Routine]:
+        """What is to be done for so many questions a minute; nothing where nobody is watched."""
+        if not self._accounts:
+            return []
+        # Several at once, as an answer may be longer on its way than the pause between two questions.
+        looking = Routine(SCAN.task, SCANNERS * MINUTE / per_minute, self.look)
+        return [
+            Routine("universe", LOOK_EVERY, self.choose),
+            *[looking] * SCANNERS,
+            Routine(CONFIRMATION.task, LOOK_FOR_SUSPICIONS_EVERY, self.confirm),
+        ]
 
     # --- what is asked ------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 
@@ -40,6 +41,14 @@ class Lag:
         return timedelta(milliseconds=max(0, -self.millis))
 
 
+class Routine(NamedTuple):
+    """A step that is taken again and again, at most once ``every`` so long."""
+
+    name: str
+    every: timedelta
+    step: Callable[[], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What every task may use. ``up`` is set while the public socket is heard."""
@@ -63,7 +72,7 @@ class Shared:
         await self.outlet.room()
         return content
 
-    async def repeat(self, name: str, every: timedelta, step: Callable[[], Awaitable[None]]) -> None:
+    async def repeat(self, routine: Routine) -> None:
         """Take the step again and again while the socket is heard; log once that it fails or works again.
 
         Where the venue answers but its socket does not, its answers would make the source look alive.
@@ -73,13 +82,13 @@ class Shared:
             await self.up.wait()
             started = self.clock.now()
             try:
-                await step()
+                await routine.step()
             except KamiyoError as error:
                 if not failing:
-                    self.log.warning("task_failing", task=name, detail=str(error)[:500])
+                    self.log.warning("task_failing", task=routine.name, detail=str(error)[:500])
                 failing = True
             else:
                 if failing:
-                    self.log.info("task_works_again", task=name)
+                    self.log.info("task_works_again", task=routine.name)
                 failing = False
-            await self.clock.sleep(max(started + every - self.clock.now(), timedelta(0)))
+            await self.clock.sleep(max(started + routine.every - self.clock.now(), timedelta(0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from kamiyo.aggregators._hyperliquid_api.shared import Shared
+from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
 from kamiyo.aggregators._hyperliquid_api.users import Slots
 from kamiyo.aggregators._hyperliquid_api.weights import STATUS, VAULT_POSITIONS, VAULTS
 from kamiyo.core.ids import Address
@@ -40,6 +40,14 @@ class Vaults:
     def _trades_for_itself(self, child: Address) -> bool:
         return _TRADES_FOR_ITSELF in (self._names.get(child) or "").lower()
 
+    @property
+    def routines(self) -> list[Routine]:
+        """What is to be done for them."""
+        return [
+            Routine(VAULTS.task, VAULTS.every, self.value),
+            Routine(VAULT_POSITIONS.task, VAULT_POSITIONS.every, self.positions),
+        ]
+
     async def value(self) -> None:
         """Ask for the next vault; the parent also tells its children, each child its name."""
         vaults = (self._parent, *self._children)
@@ -68,6 +76,11 @@ class Pulse:
         self._millis = 0
         self._moved_at: datetime | None = None
         self._stands = False
+
+    @property
+    def routine(self) -> Routine:
+        """What is to be done for it."""
+        return Routine(STATUS.task, STATUS.every, self.feel)
 
     async def feel(self) -> None:
         """Ask for the time, and say once that it stands still, and once that it goes on."""

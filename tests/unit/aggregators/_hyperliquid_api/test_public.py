@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from kamiyo.core.ids import Cursor
 from kamiyo.core.time import to_millis
 from tests.builders import NOW, a_trade, a_trades_frame
 from tests.fake_venue import (
@@ -384,6 +385,15 @@ async def test_what_is_never_answered_is_left_out_in_the_end() -> None:
             assert left_out == {"BTC", "ETH"}
 
 
+async def test_what_was_left_out_and_is_gone_is_forgotten() -> None:
+    """Nobody can follow an asset that does not trade any more."""
+    cursor = Cursor(f'{{"trades":{NOW_MILLIS - 5_000},"trades/GONE":1,"trades/ETH":{NOW_MILLIS - 60_000}}}')
+    async with living(a_venue(), cursor=cursor) as live:
+        await tick(live, 5)
+        assert "trades/" not in live.cursor
+        assert [gap.scope for gap in live.gaps] == ["trades/ETH"]
+
+
 # --- what is unreachable ---
 
 
@@ -415,6 +425,14 @@ async def test_markets_that_cannot_be_read_are_told_once() -> None:
         venue.answers["perpDexs"] = answer
         await tick(live, 40)
         assert subscribed(venue.public) == ["BTC", "ETH"]
+
+
+async def test_universes_that_belong_to_no_dexes_are_told() -> None:
+    """Two answers that do not fit together name nothing."""
+    venue = a_venue()
+    venue.answers["perpDexs"] = dexes("xyz")
+    async with living(venue) as live:
+        assert live.waits == ["the venue's markets: 1 universes for 2 dexes"]
 
 
 async def test_no_more_than_thirty_connections_are_tried_in_a_minute() -> None:
