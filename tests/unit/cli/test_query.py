@@ -1,11 +1,12 @@
 """Rows of the tables of exploits and liquidations."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
 from kamiyo.cli.query import ExploitRow, moment, read_liquidation
 from kamiyo.core.codec import to_json
-from kamiyo.core.money import plain
 from tests.builders import a_liquidated_fill, a_liquidation, an_exploit
 
 
@@ -27,9 +28,9 @@ def test_a_liquidation_is_shown_with_its_own_digits() -> None:
     """Size and price are the server's text, only the amount is grouped, only the account is cut short."""
     liquidation = a_liquidation(a_liquidated_fill())
     cells = read_liquidation(msgspec.Raw(to_json(liquidation))).cells()
-    assert cells[1:4] == [liquidation.asset, liquidation.side.value, liquidation.method.value]
-    assert cells[4:6] == [plain(liquidation.size), plain(liquidation.liquidation_price)]
-    assert cells[6] == f"{liquidation.amount_usd:,.2f}"
+    assert cells[1:4] == [liquidation.asset, liquidation.side, liquidation.method]
+    assert cells[4:6] == [liquidation.size, liquidation.liquidation_price]
+    assert cells[6] == f"{Decimal(liquidation.amount_usd):,.2f}"
     assert cells[7] == liquidation.user[:10] + "…"
 
 

@@ -464,7 +464,7 @@ DECODERS = [name for name in dir(channels) if name.startswith("decode_")]
 @pytest.mark.parametrize("name", DECODERS)
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xff", b"{", b"tru", b"[" * 100_000, b'{"a":' * 100_000, b'"\\ud800"', b'{"user":"\\ud800"}'],
+    [b"", b"\xff", b"{", b"nul", b"[" * 100_000, b'{"a":' * 100_000, b'"\\ud800"', b'{"user":"\\ud800"}'],
 )
 def test_what_cannot_be_read_is_refused_by_every_channel(name: str, payload: bytes) -> None:
     """Never with another error than the one that makes a reject of it."""
