@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from kamiyo.core.errors import MalformedPayload
@@ -13,6 +14,7 @@ from kamiyo.hyperliquid.channels import decode_bbo, decode_frame, decode_trades_
 SHORTEST: Final = timedelta(seconds=4)
 LONGEST: Final = timedelta(seconds=45)  # the venue itself gives up after sixty
 BUSY: Final = timedelta(seconds=3)  # of pauses below a second, after which one of four is none of them
+HOLE: Final = timedelta(seconds=10)  # in what is told of a long wait: something was left out
 _TIMES: Final = 6
 _MEMORY: Final = timedelta(seconds=30)
 _AT_FIRST: Final = timedelta(seconds=5)
@@ -73,8 +75,11 @@ class Quiet:
 
 def were_held_up(frames: Iterable[bytes], waited: timedelta, now: datetime) -> bool:
     """Whether frames that were waited for tell of the time of waiting: late, but nothing was left out."""
-    first = min((at for frame in frames if (at := _time_of(frame)) is not None), default=None)
-    return first is not None and now - from_millis(first) > waited / 2
+    told = sorted(at for frame in frames if (at := _time_of(frame)) is not None)
+    if not told or now - from_millis(told[0]) <= waited / 2:
+        return False
+    longest = max((after - before for before, after in pairwise(told)), default=0)
+    return longest <= min(waited / 2, HOLE) / timedelta(milliseconds=1)
 
 
 def _time_of(frame: bytes) -> int | None:

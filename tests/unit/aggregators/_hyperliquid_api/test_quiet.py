@@ -97,10 +97,19 @@ WAITED = timedelta(seconds=10)
 def test_frames_that_tell_of_the_time_of_waiting_were_held_up(ago) -> None:
     """They are late, but they are all there."""
     at = NOW - timedelta(seconds=ago)
-    assert were_held_up([b"x", quote(at), quote(NOW)], WAITED, NOW)
+    assert were_held_up([b"x", quote(at), quote(at + (NOW - at) / 2), quote(NOW)], WAITED, NOW)
     assert were_held_up(
         [a_trades_frame(a_trade(time=to_millis(NOW)), a_trade(time=to_millis(at)))], WAITED, NOW
     )
+
+
+@pytest.mark.parametrize(("waited", "hole"), [(10, 6), (60, 11)])
+def test_late_frames_with_a_hole_among_them_do_not_hide_a_silence(waited, hole) -> None:
+    """We stood still, and in that time the venue said nothing for a while."""
+    moments = [NOW - timedelta(seconds=second) for second in range(waited)]
+    late = [quote(at) for at in moments if not timedelta(0) < NOW - at < timedelta(seconds=hole)]
+    assert were_held_up(map(quote, moments), timedelta(seconds=waited), NOW)
+    assert not were_held_up(late, timedelta(seconds=waited), NOW)
 
 
 @pytest.mark.parametrize(
