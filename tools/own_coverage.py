@@ -228,7 +228,7 @@ def report(layout: Layout, shortfalls: Iterable[Shortfall]) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Judge the product; arguments go to pytest."""
     layout = Layout(REPOSITORY, "kamiyo", FLOORS)
-    options = ["-q", "-p", "no:cacheprovider", "tests/unit"]
+    options = ["-q", "-p", "no:cacheprovider", *(f"tests/unit/{package}" for package in FLOORS)]
     status, shortfalls = measure(layout, [*options, *arguments])
     return 1 if report(layout, shortfalls) or status != 0 else 0
 

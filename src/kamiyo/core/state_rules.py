@@ -74,7 +74,7 @@ def broken_state_rule(state: MarketState | VaultState | AccountState) -> str | N
             return next((rule.__name__ for rule in MARKET_RULES if not rule(state)), None)
         case VaultState():
             return next((rule.__name__ for rule in VAULT_RULES if not rule(state)), None)
-        case AccountState():
+        case _:
             return next((rule.__name__ for rule in ACCOUNT_RULES if not rule(state)), None)
 
 

@@ -26,6 +26,7 @@ from tests.builders import (
     a_fill,
     a_ledger_movement,
     a_liquidated_fill,
+    a_market_state,
     an_account_liquidation,
     an_exploit,
     an_honest_case,
@@ -164,6 +165,13 @@ def test_a_block_is_judged_as_its_rows_are(drawn) -> None:
     rows = [(user, a_fill(price=price, size=size)) for user, price, size in drawn]
     broken = [(row, rule) for row in rows if (rule := broken_row_rule(row, MILLIS)) is not None]
     assert broken_rows(rows, MILLIS) == broken
+
+
+def test_a_state_is_judged_by_its_time_and_by_its_own_rules() -> None:
+    """States have rules of their own, and a time like every fact."""
+    assert broken_rule(a_market_state(), NOW) is None
+    assert broken_rule(a_market_state(timestamp=NOW + MAX_CLOCK_SKEW + TICK), NOW) == "not_from_the_future"
+    assert broken_rule(a_market_state(mark_price=Decimal(0)), NOW) is not None
 
 
 digits = st.text("0123456789", min_size=1, max_size=6)
