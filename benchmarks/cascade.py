@@ -14,8 +14,8 @@ import msgspec
 from benchmarks.data import BLOCK_SECOND, BLOCK_TRADES, CASCADE_START, Kind, Recorder, cascade
 from benchmarks.measure import Claim, Report, claim, medians, take_turns_at_server
 from benchmarks.naive import store_block
-from benchmarks.path import node_aggregator
 from benchmarks.server import Database, database, server, version_of
+from benchmarks.sources import node_aggregator
 from kamiyo.core.ports import Raw
 from kamiyo.kit.clock import SystemClock
 from kamiyo.processing.pipeline import Pipeline

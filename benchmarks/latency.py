@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import msgspec
 import websockets
 
 from benchmarks.data import Kind, Recorder
+from benchmarks.folder import own_folder
 from benchmarks.measure import Report
 from benchmarks.running import running_system
 from kamiyo.hyperliquid.wire import decode_fill_block
@@ -39,10 +39,10 @@ def run() -> Report:
 
 async def _run() -> Report:
     figures: dict[str, object] = {}
-    with tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as home:
-        node = Path(home) / "node"
+    with own_folder() as home:
+        node = home / "node"
         (node / "node_fills_by_block" / "hourly").mkdir(parents=True)
-        async with running_system(Path(home), _settings(node)) as port:
+        async with running_system(home, _settings(node)) as port:
             for rate, (blocks, trades) in _RATES.items():
                 figures |= {
                     f"{rate:,} events/s, {what}": value

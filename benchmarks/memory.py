@@ -11,8 +11,8 @@ import psutil
 
 from benchmarks.data import ORDINARY_DAY, Kind, Recorder
 from benchmarks.measure import Claim, Report
-from benchmarks.path import node_aggregator
 from benchmarks.server import database, server
+from benchmarks.sources import node_aggregator
 from kamiyo.core.ports import Raw, Span
 from kamiyo.kit.clock import SystemClock
 from kamiyo.processing.pipeline import Pipeline

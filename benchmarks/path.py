@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 import ccxt
 
 from benchmarks.data import ORDINARY_DAY, assets, fill_blocks
 from benchmarks.measure import Report, claim, medians, take_turns
-from kamiyo.aggregators.base import Toolbox
-from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeAggregator, HyperliquidNodeSettings
+from benchmarks.sources import node_aggregator
+from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeAggregator
 from kamiyo.core.ports import Counted, Raw
-from kamiyo.kit.clock import SystemClock
 from kamiyo.processing.deduplicator import Deduplicator
 from kamiyo.processing.normalizer import normalize
 from kamiyo.processing.validator import validate
@@ -22,19 +20,6 @@ from kamiyo.processing.validator import validate
 _FILLS = 40_000
 _CCXT_FILLS = 4_000
 _BLOCKS_A_BATCH = 200
-
-
-class NoSession:
-    """A network nobody may use."""
-
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Any:  # noqa: ANN401, ARG002  (a port)
-        raise AssertionError(url)
-
-
-def node_aggregator() -> HyperliquidNodeAggregator:
-    """The product's own, for its pure part."""
-    tools = Toolbox(clock=SystemClock(), session=NoSession())
-    return HyperliquidNodeAggregator(HyperliquidNodeSettings(path="unused"), tools)
 
 
 def run() -> Report:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import asyncpg
 
 from benchmarks.data import CASCADE_START, ORDINARY_DAY
+from benchmarks.folder import own_folder
 from kamiyo.runtime.embedded import start_engines
 from kamiyo.storage.migrate import migrate
 from kamiyo.storage.partitions import ensure_months, ensure_outbox_days, month_of
@@ -41,8 +40,8 @@ def server() -> Generator[str]:
         yield given
         return
     with (
-        tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as home,
-        start_engines(Path(home), database_url=None, redis_url="redis://unused") as engines,
+        own_folder() as home,
+        start_engines(home, database_url=None, redis_url="redis://unused") as engines,
     ):
         url = engines.engines.database_url
         asyncio.run(_let_read_files(url))

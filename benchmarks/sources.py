@@ -6,6 +6,7 @@ from typing import Any
 
 from kamiyo.aggregators.base import Toolbox
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
+from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeAggregator, HyperliquidNodeSettings
 from kamiyo.kit.clock import SystemClock
 
 
@@ -18,5 +19,13 @@ class NoSession:
 
 def api_aggregator() -> HyperliquidAPIAggregator:
     """The one that reads the public API."""
-    tools = Toolbox(clock=SystemClock(), session=NoSession())
-    return HyperliquidAPIAggregator(HyperliquidAPISettings(), tools)
+    return HyperliquidAPIAggregator(HyperliquidAPISettings(), _tools())
+
+
+def node_aggregator() -> HyperliquidNodeAggregator:
+    """The one that follows a node's files."""
+    return HyperliquidNodeAggregator(HyperliquidNodeSettings(path="unused"), _tools())
+
+
+def _tools() -> Toolbox:
+    return Toolbox(clock=SystemClock(), session=NoSession())

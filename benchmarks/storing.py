@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.data import liquidation_blocks
+from benchmarks.folder import own_folder
 from benchmarks.measure import ROUNDS, Claim, Report, WorkAtServer, claim, medians, take_turns_at_server
-from benchmarks.path import node_aggregator
 from benchmarks.server import Database, database, server, version_of
+from benchmarks.sources import node_aggregator
 from kamiyo.core.events import FillRole, LiquidatedFill
 from kamiyo.core.ports import Raw
 from kamiyo.core.time import from_millis
@@ -55,9 +55,8 @@ VACUUM ANALYZE liquidation_fills
 
 def run() -> Report:
     """All contenders in turn, each in a database of its own that grows with every round."""
-    with server() as url, tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as folder:
-        Path(folder).chmod(0o755)
-        return asyncio.run(_run(url, folder))
+    with server() as url, own_folder() as folder:
+        return asyncio.run(_run(url, str(folder)))
 
 
 async def _run(url: str, folder: str) -> Report:

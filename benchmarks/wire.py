@@ -7,7 +7,6 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ import msgspec
 import websockets
 
 from benchmarks.data import BLOCK_SECOND, SEED, Kind, Recorder, cascade_seconds
+from benchmarks.folder import own_folder
 from benchmarks.measure import Claim, Report
 from benchmarks.running import running_system
 from benchmarks.wire_venue import name_of
@@ -81,8 +81,7 @@ def run() -> Report:
 
 async def _run() -> Report:
     begin = datetime.now(UTC) + _LEAD
-    with tempfile.TemporaryDirectory(prefix="kamiyo-bench-") as folder:
-        home = Path(folder)
+    with own_folder() as home:
         recording = _record(home / "recording", begin)
         async with _venue(recording.path) as venue:
             url = await _line(venue)
