@@ -62,12 +62,12 @@ MARKETS = (
 )  # fmt: skip
 # How much of its worst moment, in millionths, a market has seen by a block of ten a second: two of the steps
 # come within one block.
-_STORY = (
+Story = tuple[tuple[int, int], ...]
+_STORY: Story = (
     (0, 0), (1_500, 20_000), (1_950, 60_000), (2_250, 200_000), (2_400, 260_000), (2_401, 330_000),
     (2_700, 400_000), (3_000, 640_000), (3_100, 700_000), (3_101, 930_000), (3_250, 1_000_000),
     (3_500, 820_000), (4_300, 620_000), (6_000, 540_000),
 )  # fmt: skip
-_BLOCKS = _STORY[-1][0]
 _TRADES_PER_BLOCK = (2, 9)  # when nothing happens, and in the worst of it
 
 
@@ -126,11 +126,18 @@ def complete(recording: Recording) -> Generator[Recording]:
 
 
 class Cascade:
-    """Ten minutes, block by block. Everything random comes from the one seed."""
+    """Ten minutes, block by block; longer with longer blocks or another ``story``.
 
-    def __init__(self, seed: int, starts_at: datetime) -> None:
+    Everything random comes from the one seed.
+    """
+
+    def __init__(
+        self, seed: int, starts_at: datetime, *, every: timedelta = BLOCK, story: Story = _STORY
+    ) -> None:
         self._random = random.Random(seed)  # noqa: S311  # a story, not a secret
         self._starts_at = starts_at
+        self._every = every
+        self._story = story
         self._ledger = Ledger()
         self._prices = {each.asset: each.price for each in MARKETS}
         self._last_prices = dict(self._prices)
@@ -140,8 +147,8 @@ class Cascade:
 
     def blocks(self) -> Iterator[Block]:
         """Every block with its fills."""
-        for number in range(_BLOCKS):
-            moment = self._starts_at + number * BLOCK
+        for number in range(self._story[-1][0]):
+            moment = self._starts_at + number * self._every
             self._time = to_millis(moment)
             pace = self._move(number)
             events = self._liquidations()
@@ -159,7 +166,7 @@ class Cascade:
 
     def _move(self, number: int) -> int:
         """Move every price to where the story has it; how fast it goes, of a million."""
-        seen, before = _seen(number), _seen(number - 1)
+        seen, before = _seen(self._story, number), _seen(self._story, number - 1)
         self._last_prices = dict(self._prices)
         for market in MARKETS:
             goal = market.price - market.price * market.fall_ppm * seen // _PPM**2
@@ -324,12 +331,12 @@ class Cascade:
 _JUMPS = ((262_000, 328_000), (705_000, 925_000))
 
 
-def _seen(number: int) -> int:
+def _seen(story: Story, number: int) -> int:
     """How much of the story has happened by a block, of a million."""
-    for (start, low), (end, high) in pairwise(_STORY):
+    for (start, low), (end, high) in pairwise(story):
         if number <= end:
             return low + (high - low) * (max(number, 0) - start) // (end - start)
-    return _STORY[-1][1]
+    return story[-1][1]
 
 
 def _sign(market: Market) -> int:

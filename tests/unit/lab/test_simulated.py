@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -14,7 +14,7 @@ from kamiyo.hyperliquid.fills import FillClass, classify, liquidated_fill
 from kamiyo.hyperliquid.wire import WireFill, decode_fill_block
 from kamiyo.kit.recordings import read_lines
 from kamiyo.lab.recording import find_recording
-from kamiyo.lab.simulated import LIQUIDATOR, WATCHED, cascade_lines, complete, packed_cascade
+from kamiyo.lab.simulated import LIQUIDATOR, WATCHED, Cascade, cascade_lines, complete, packed_cascade
 from kamiyo.lab.simulated_rows import ZERO_HASH
 
 STARTS_AT = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -45,6 +45,15 @@ def test_one_seed_makes_one_story() -> None:
     assert packed_cascade(SEED, STARTS_AT) == first != packed_cascade(SEED + 1, STARTS_AT)
     assert len(first) < 2_000_000
     assert sum(1 for _line in cascade_lines(SEED, STARTS_AT)) == 6_000
+
+
+def test_a_story_can_be_another_and_slower() -> None:
+    """So many blocks as it has, so far apart: for whoever needs an hour."""
+    short = list(Cascade(SEED, STARTS_AT, every=timedelta(seconds=2), story=((0, 0), (30, 10_000))).blocks())
+    assert len(short) == 30
+    assert [block.block_time for block in short[:2]] == [
+        "2024-01-01T12:00:00.000000000", "2024-01-01T12:00:02.000000000",
+    ]  # fmt: skip
 
 
 def test_the_pace_is_a_busy_venues() -> None:
