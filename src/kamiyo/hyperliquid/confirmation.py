@@ -1,8 +1,8 @@
 """Which public trades a liquidation consists of, once a fill has confirmed its hash.
 
 A public trade never says that somebody was liquidated. A fill of either side does; and every public trade
-with its hash and asset whose taker is the liquidated user is part of the same liquidation, whoever was the
-maker. The payload that says so holds both, so that it can be judged again.
+with its hash and asset in which the liquidated user takes the same side is part of the same liquidation,
+whoever was the maker. The payload that says so holds both, so that it can be judged again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ KEPT_BYTES: Final = 16 << 20
 KEPT_LIQUIDATIONS: Final = 10_000
 
 _KEPT_MILLIS: Final = KEPT_FOR // timedelta(milliseconds=1)
+_OTHER: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
 _TAKEN_BY_THE_BOOK: Final = (FillClass.MARKET_VICTIM, FillClass.MARKET_MAKER)
 
 
@@ -49,7 +50,7 @@ def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) ->
     """The public trade as a liquidated fill; MalformedPayload unless the fill confirms just this trade."""
     (user, fill), trade = told.confirmed, told.trade
     key = _key_of(user, fill)
-    if key is None or key != (trade.hash, trade.asset, trade.taker.lower()) or fill.liquidation is None:
+    if key is None or key != _key_it_has(trade) or fill.liquidation is None:
         raise MalformedPayload("the fill is of another liquidation", rule="not_confirmed")
     taker = parse_address(trade.taker)
     return LiquidatedFill(
@@ -72,6 +73,7 @@ def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) ->
 
 
 Decode = Callable[[bytes], Sequence[WireTrade]]
+_Key = tuple[str, str, str, Side]  # hash, asset, taker and the taker's side
 _Kept = tuple[int, int, int, bytes]  # when it was heard, the trades' earliest and latest time, the payload
 
 
@@ -81,8 +83,7 @@ class _Liquidation:
 
     user: str
     fill: WireFill
-    asset: str
-    taker: str
+    key: _Key
     told: set[int]
 
 
@@ -138,13 +139,13 @@ class Confirmations:
             key = None
         if key is None:
             return []
-        transaction, asset, taker = key
+        transaction = key[0]
         known = self._confirmed.setdefault(transaction, [])
         for liquidation in known:
-            if (liquidation.asset, liquidation.taker) == (asset, taker):
+            if liquidation.key == key:
                 liquidation.told.add(fill.tid)
                 return []
-        liquidation = _Liquidation(user, fill, asset, taker, {fill.tid})
+        liquidation = _Liquidation(user, fill, key, {fill.tid})
         known.append(liquidation)
         self._ages.append((now_millis, transaction))
         self._forget(now_millis)
@@ -168,19 +169,23 @@ class Confirmations:
             self._confirmed.pop(self._ages.popleft()[1], None)
 
 
-def _key_of(user: str, fill: Fill) -> tuple[str, str, str] | None:
-    """Hash, asset and taker of the liquidation a fill tells of; None where no public trade could."""
+def _key_of(user: str, fill: Fill) -> _Key | None:
+    """What the public trades of the liquidation have that a fill tells of; None where none could be of it."""
     named = fill.liquidation
     if named is None or parse_transaction_hash(fill.hash) is None:
         return None
-    if classify(user, fill) not in _TAKEN_BY_THE_BOOK:
+    kind = classify(user, fill)
+    if kind not in _TAKEN_BY_THE_BOOK:
         return None
-    return fill.hash, fill.asset, named.liquidated_user.lower()
+    side = fill.side if kind is FillClass.MARKET_VICTIM else _OTHER[fill.side]
+    return fill.hash, fill.asset, named.liquidated_user.lower(), side
+
+
+def _key_it_has(trade: WireTrade) -> _Key:
+    return trade.hash, trade.asset, trade.taker.lower(), trade.side
 
 
 def _completed(liquidation: _Liquidation, trade: WireTrade) -> Iterator[ConfirmedTrade]:
-    if trade.asset != liquidation.asset or trade.taker.lower() != liquidation.taker:
-        return
-    if trade.tid not in liquidation.told:
+    if _key_it_has(trade) == liquidation.key and trade.tid not in liquidation.told:
         liquidation.told.add(trade.tid)
         yield ConfirmedTrade((liquidation.user, liquidation.fill), trade)

@@ -71,6 +71,7 @@ def test_trades_before_and_after_the_fill_are_completed() -> None:
         {"asset": "BTC"},
         {"users": (MAKER, OTHER_VICTIM)},  # one hash is not one victim
         {"side": Side.BUY},  # then the victim is the maker
+        {"side": Side.BUY, "users": (VICTIM, MAKER)},  # who is sold out buys nothing
     ],
 )
 def test_other_trades_are_not(changes) -> None:
@@ -188,7 +189,8 @@ def test_a_completed_trade_is_a_liquidated_fill() -> None:
 def test_who_buys_loses_a_short() -> None:
     """The side is the mirror image of the taker's."""
     bought = a_trade(tid=102, side=Side.BUY, users=(VICTIM, MAKER))
-    fill = completed_fill(told(bought), source=API, chain=CHAIN)
+    sold = a_wire_fill(a_maker_row(tid=101, side=Side.SELL, direction_text="Open Short"))
+    fill = completed_fill(told(bought, fill=sold), source=API, chain=CHAIN)
     assert (fill.side, fill.user, fill.mark_price) == (Direction.SHORT, VICTIM, Decimal("3000.5"))
 
 
@@ -206,6 +208,7 @@ def test_the_payload_is_read_back_as_it_was() -> None:
     [
         told(a_trade(hash=OTHER_HASH)),
         told(a_trade(users=(MAKER, OTHER_VICTIM))),
+        told(a_trade(users=(VICTIM, MAKER), side=Side.BUY)),
         told(fill=a_wire_fill(a_maker_row(liquidation=None))),
     ],
 )

@@ -45,11 +45,17 @@ async def read_markets(shared: Shared) -> Markets:
 
 
 def markets_of(dexes: Sequence[str], metas: Sequence[WireMeta], at: datetime) -> Markets:
-    """Universes in the order of their dexes."""
+    """Universes in the order of their dexes; MalformedPayload where nothing is traded at all.
+
+    Who took that for the truth would follow nothing, and call it everything.
+    """
     if len(dexes) != len(metas):
         raise MalformedPayload(f"{len(metas)} universes for {len(dexes)} dexes", rule="contexts_do_not_fit")
+    live = tuple(dict.fromkeys(name for meta in metas for name in meta.live_names))
+    if not live:
+        raise MalformedPayload("no live asset on any dex", rule="no_live_asset")
     return Markets(
         universes={dex: meta.names for dex, meta in zip(dexes, metas, strict=True)},
-        live=tuple(dict.fromkeys(name for meta in metas for name in meta.live_names)),
+        live=live,
         at=at,
     )

@@ -435,6 +435,17 @@ async def test_universes_that_belong_to_no_dexes_are_told() -> None:
         assert live.waits == ["the venue's markets: 1 universes for 2 dexes"]
 
 
+@pytest.mark.parametrize("universe", [metas([]), metas(["BTC"], delisted=["BTC"])])
+async def test_a_venue_without_a_live_asset_is_not_believed(universe) -> None:
+    """Who followed nothing would say that he heard everything."""
+    async with living(a_venue("BTC")) as live:
+        await tick(live, 30)
+        live.venue.answers["allPerpMetas"] = universe
+        await tick(live, 35)
+        assert subscribed(live.venue.public) == ["BTC"]
+        assert not any('"unsubscribe"' in text for text in live.venue.public.sent)
+
+
 async def test_no_more_than_thirty_connections_are_tried_in_a_minute() -> None:
     """Nor all at once: each failure makes the next attempt later."""
     venue = a_venue()
