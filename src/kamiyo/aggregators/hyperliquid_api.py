@@ -20,7 +20,7 @@ from kamiyo.aggregators._hyperliquid_api.public import PublicListener
 from kamiyo.aggregators._hyperliquid_api.questions import Inquirer
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
 from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
-from kamiyo.aggregators._hyperliquid_api.universe import Universe
+from kamiyo.aggregators._hyperliquid_api.universe import LastRead, Universe
 from kamiyo.aggregators._hyperliquid_api.users import Slots, UsersListener
 from kamiyo.aggregators._hyperliquid_api.vaults import Pulse, Vaults
 from kamiyo.aggregators._hyperliquid_api.weights import MARKETS, ON_DEMAND
@@ -56,6 +56,7 @@ _SEEDS: Final = (
     Address("0xa775d1bd91ee2cc4cae6113e5fd9c0c17b355277"),
 )
 _LIQUIDATED: Final = "https://d2v1fiwobg9w6.cloudfront.net/largest_liquidated_notional_by_user"
+_KNOWN_FOR: Final = timedelta(minutes=5)
 _LONGEST_RETRY: Final = timedelta(seconds=30)
 _CHAINS: Final = {Network.MAINNET: Chain("hyperliquid"), Network.TESTNET: Chain("hyperliquid_testnet")}
 
@@ -122,6 +123,10 @@ class HyperliquidAPIAggregator(BaseAggregator):
             clock=tools.clock,
             random=tools.random,
         )
+        # What a stream that begins again after a failure goes on from: limits know nothing of failures.
+        self._sockets = SocketAddress(Reconnecting(tools.random))
+        self._last_read = LastRead()
+        self._markets: Markets | None = None
 
     async def get_meta(self, dex: str = "") -> WireMeta:
         """The markets of a dex, the first one's by default."""
@@ -167,12 +172,16 @@ class HyperliquidAPIAggregator(BaseAggregator):
         completion = Completion(shared.outlet, Numbered(f"confirmed/{to_millis(self.clock.now())}"))
         addresses, settings = self._addresses, self._settings
         universe = Universe(
-            shared, self.session, leaderboard_url=addresses.leaderboard, liquidated_url=addresses.liquidated
+            shared,
+            self.session,
+            self._last_read,
+            leaderboard_url=addresses.leaderboard,
+            liquidated_url=addresses.liquidated,
         )
         scan = Scan(shared, universe, completion, accounts=settings.scan_accounts)
         slots = self._slots(shared)
         vaults = Vaults(shared, settings.network, slots)
-        markets = await self._first_markets(shared)
+        markets = self._markets = await self._first_markets(shared)
         majors = [asset for asset in _words(settings.majors) if asset in markets.live]
         public = PublicListener(
             shared, markets, majors=majors, decoded=self._decoded, completion=completion, scan=scan
@@ -180,7 +189,8 @@ class HyperliquidAPIAggregator(BaseAggregator):
         users = UsersListener(shared, slots, completion, pulse=majors[0] if majors else None)
 
         async def read_markets_again() -> None:
-            public.take_markets(await read_markets(shared))
+            self._markets = await read_markets(shared)
+            public.take_markets(self._markets)
 
         routines = [
             Routine("markets", MARKETS.every, read_markets_again),
@@ -200,20 +210,22 @@ class HyperliquidAPIAggregator(BaseAggregator):
         return Slots(makers=self._makers, earlier=earlier or seeds)
 
     def _feeds(self, *listeners: Listener) -> list[Feed]:
-        address = SocketAddress(Reconnecting(self._tools.random))
         return [
             Feed(
                 self._addresses.websocket,
                 connect=self._tools.connect,
                 clock=self.clock,
-                address=address,
+                address=self._sockets,
                 listener=listener,
             )
             for listener in listeners
         ]
 
     async def _first_markets(self, shared: Shared) -> Markets:
-        """Without markets nothing can be followed: asked for until they are there."""
+        """Without markets nothing can be followed: asked for until they are there, unless just known."""
+        known = self._markets
+        if known is not None and self.clock.now() - known.at < _KNOWN_FOR:
+            return known
         pause, told = timedelta(seconds=1), False
         while True:
             try:

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
 
 import msgspec
@@ -13,7 +14,8 @@ from kamiyo.aggregators.hyperliquid_api import AGGREGATOR, HyperliquidAPIAggrega
 from kamiyo.core.errors import InvalidSettings, SourceUnavailable
 from kamiyo.core.ports import Raw
 from kamiyo.core.sources import CoverageLabel
-from tests.fake_venue import ScriptedVenue, SteppedClock, a_venue, living, metas
+from tests.builders import MAKER
+from tests.fake_venue import Live, ScriptedVenue, SteppedClock, a_venue, living, metas
 from tests.fakes import MemoryBudget, tools
 
 
@@ -23,6 +25,24 @@ def asking(venue: ScriptedVenue) -> HyperliquidAPIAggregator:
         HyperliquidAPISettings(url="http://lab"),
         Toolbox(clock, venue, connect=venue.connect, budget=MemoryBudget(clock), random=random.Random(1)),
     )
+
+
+@asynccontextmanager
+async def again(live: Live, *, seconds: float) -> AsyncIterator[None]:
+    """Let a source that was stopped run once more."""
+
+    async def read() -> None:
+        async with aclosing(live.source.stream(None)) as items:
+            async for item in items:
+                live.items.append(item)
+
+    reading = asyncio.ensure_future(read())
+    await live.clock.advance(seconds)
+    try:
+        yield
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
 
 
 def test_it_says_that_it_is_a_sample_of_the_mainnet() -> None:
@@ -138,6 +158,45 @@ async def test_a_mistake_of_ours_ends_the_stream() -> None:
     assert caught.group_contains(ZeroDivisionError)
     assert not any(socket.open for socket in venue.sockets)
     await asyncio.sleep(0)
+
+
+async def test_a_stream_that_begins_again_goes_on_from_what_is_known() -> None:
+    """It follows the same markets and accounts at once, without asking for what it asked a moment ago."""
+    venue = a_venue()
+    ranked = {"ethAddress": MAKER, "accountValue": "9", "windowPerformances": []}
+    venue.files["leaderboard"] = msgspec.json.encode({"leaderboardRows": [ranked]})
+    async with living(venue, scan_accounts=5) as live:
+        pass
+    asked = [*venue.asked]
+    async with again(live, seconds=2):
+        assert [socket.open for socket in venue.sockets] == [False, False, True, True]
+        assert venue.public.sent
+        kinds = {type(each).__name__ for each in venue.asked[len(asked) :]}
+        assert kinds.isdisjoint({"PerpDexs", "AllPerpMetas"})
+        assert "ClearinghouseState" in kinds
+        assert venue.read == ["http://lab/Mainnet/leaderboard"]
+
+
+async def test_what_is_known_of_markets_grows_old() -> None:
+    """A wrong name closes the socket."""
+    venue = a_venue()
+    async with living(venue) as live:
+        pass
+    await live.clock.advance(300)
+    venue.answers["allPerpMetas"] = metas(["BTC"])
+    async with again(live, seconds=3):
+        assert not any("ETH" in text for text in venue.public.sent)
+
+
+async def test_streams_that_begin_again_open_no_more_connections_than_allowed() -> None:
+    """The address's minute does not begin anew with each of them."""
+    venue = a_venue()
+    async with living(venue, seconds=1) as live:
+        pass
+    for _ in range(30):
+        async with again(live, seconds=1):
+            pass
+    assert len(venue.sockets) <= 30
 
 
 async def test_a_reader_that_does_not_read_holds_the_sockets_up() -> None:

@@ -42,8 +42,8 @@ class Scan:
         self._completion = completion
         self._accounts = accounts
         self._watchlist = Watchlist(accounts)
+        self._watchlist.replace(universe.last.users)
         self._marks: dict[str, str] = {}
-        self._read_at: datetime | None = None
         self._repriced_at = shared.clock.now()
         self._suspicions: deque[tuple[Address, datetime]] = deque(maxlen=MOST_SUSPICIONS)
 
@@ -83,9 +83,8 @@ class Scan:
 
     async def choose(self) -> None:
         """Read the files anew once an hour; take large takers in between where there are none."""
-        now = self._shared.clock.now()
-        if self._read_at is None or now - self._read_at >= READ_EVERY:
-            self._read_at = now
+        read_at = self._universe.last.at
+        if read_at is None or self._shared.clock.now() - read_at >= READ_EVERY:
             users = await self._universe.read(self._accounts)
             if users:
                 self._watchlist.replace(users)

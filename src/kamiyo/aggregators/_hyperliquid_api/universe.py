@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -24,12 +25,21 @@ _OK: Final = 200
 _Read = Callable[[bytes, int], tuple[list[RankedUser], Extent]]
 
 
+@dataclass(slots=True)
+class LastRead:
+    """Whom the files named when they were read last, for a source that begins again."""
+
+    at: datetime | None = None
+    users: Sequence[Address] = ()
+
+
 class Universe:
     """The accounts to watch, as far as anybody names them."""
 
     def __init__(
-        self, shared: Shared, session: Session, *, leaderboard_url: str, liquidated_url: str
+        self, shared: Shared, session: Session, last: LastRead, *, leaderboard_url: str, liquidated_url: str
     ) -> None:
+        self.last = last
         self._shared = shared
         self._session = session
         self._files: tuple[tuple[str, _Read], ...] = (
@@ -37,16 +47,18 @@ class Universe:
             (leaderboard_url, largest_accounts),
         )
         self._told: set[str] = set()
-        self._takers: Ranking | None = None
+        self._takers = None if last.users or last.at is None else Ranking()
 
-    async def read(self, number: int) -> list[Address]:
+    async def read(self, number: int) -> Sequence[Address]:
         """The accounts both files name, those that were liquidated most first; none if neither answers."""
+        self.last.at = self._shared.clock.now()
         found: list[Address] = []
         for url, read in self._files:
             if url:
                 found += [each.user for each in await self._ranked(url, read, number)]
         self._takers = None if found else self._takers or Ranking()
-        return list(dict.fromkeys(found))[:number]
+        self.last.users = list(dict.fromkeys(found))[:number]
+        return self.last.users
 
     def take_trades(self, trades: Sequence[Trade]) -> None:
         """Remember large takers while no file names anybody."""
