@@ -128,10 +128,11 @@ class UsersListener:
         rows = b"[" + b",".join(bytes(row) for row in told.fills) + b"]"
         fills = [fill for fill in decode_user_fills(rows) if isinstance(fill, WireFill)]
         user = told.user.lower()
-        if not self._shared.coverage.is_whole(fills_of(user)):
-            self._resume(user, fills, now)
-        newest = sorted([(fill.time, fill.tid) for fill in fills])[-_REMEMBERED:]
-        self._remembered[user] = [*(self._remembered.get(user) or ()), *newest][-_REMEMBERED:]
+        if user in self._users:  # of others, the last frames may still be on their way
+            if not self._shared.coverage.is_whole(fills_of(user)):
+                self._resume(user, fills, now)
+            newest = sorted([(fill.time, fill.tid) for fill in fills])[-_REMEMBERED:]
+            self._remembered[user] = [*(self._remembered.get(user) or ()), *newest][-_REMEMBERED:]
         self._completion.take_fills(told.user, fills, now)
 
     def _resume(self, user: str, fills: Sequence[WireFill], now: datetime) -> None:

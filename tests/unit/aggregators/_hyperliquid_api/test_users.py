@@ -13,7 +13,18 @@ from kamiyo.core.money import Usd, parse_decimal
 from kamiyo.core.time import to_millis
 from kamiyo.hyperliquid.addresses import Network, known_children
 from kamiyo.hyperliquid.ranking import Ranking
-from tests.builders import MAKER, NOW, OTHER_HASH, VAULT, VICTIM, a_maker_row, a_trade, a_wire_fill, fill_json
+from tests.builders import (
+    MAKER,
+    NOW,
+    OTHER_HASH,
+    OTHER_VICTIM,
+    VAULT,
+    VICTIM,
+    a_maker_row,
+    a_trade,
+    a_wire_fill,
+    fill_json,
+)
 from tests.fake_venue import Live, SteppedClock, a_venue, living, user_fills_frame
 
 LIQUIDATORS = [each.address for each in known_children(Network.MAINNET) if each.liquidator]
@@ -216,6 +227,19 @@ async def test_a_snapshot_with_a_fill_we_know_goes_on_from_there() -> None:
         live.venue.snapshots[MAKER] = [ordinary(live.clock.now() + timedelta(seconds=9)), known]
         await live.clock.advance(30)
         assert live.gaps == []
+
+
+async def test_who_is_followed_no_more_is_not_promised_by_a_late_frame() -> None:
+    """It is still put where everything is put."""
+    async with living(a_venue(), makers=MAKER) as live:
+        live.venue.users.say(user_fills_frame(OTHER_VICTIM, ordinary(NOW)))
+        live.venue.trade(a_trade())
+        await live.clock.advance(2)
+        live.venue.trade(a_trade(tid=2))
+        await live.clock.advance(2)
+        assert any(OTHER_VICTIM.encode() in raw.payload for raw in live.raws("ws/userFills"))
+        assert MAKER in live.cursor
+        assert OTHER_VICTIM not in live.cursor
 
 
 async def test_what_a_snapshot_does_not_reach_is_a_gap() -> None:
