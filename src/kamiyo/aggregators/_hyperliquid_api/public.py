@@ -38,6 +38,7 @@ FRAMES_IN_A_PAYLOAD: Final = 256
 KEPT_FOR_USERS: Final = TRACKED_USERS + 1  # their socket also follows a market that is never quiet
 QUARANTINE: Final = timedelta(hours=1)
 ANSWERED_WITHIN: Final = timedelta(minutes=2)  # as long as sending 360 messages can take at worst
+_MOST_AHEAD: Final = 600_000  # ms; what is later is wrong itself, and would have everything heard until then
 
 _CONTEXT_FEEDS: Final = (Subscription("fastAssetCtxs"), Subscription("allDexsAssetCtxs"))
 _STREAMS: Final = {"fastAssetCtxs": FAST_CONTEXTS, "bbo": QUOTES, "allDexsAssetCtxs": ALL_CONTEXTS}
@@ -154,7 +155,7 @@ class PublicListener:
         times = [trade.time for trade in trades]
         now_millis, newest = to_millis(now), max(times)
         lag = now_millis - newest
-        if self._lag is None or lag < self._lag:
+        if lag >= -_MOST_AHEAD and (self._lag is None or lag < self._lag):
             self._lag = lag
         if self._history.proving:
             self._history.hear(trades)

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from kamiyo.core.ids import Cursor
 from kamiyo.core.time import to_millis
+from kamiyo.hyperliquid.fills import LAST_MILLIS
 from tests.builders import NOW, a_trade, a_trades_frame
 from tests.fake_venue import (
     Live,
@@ -318,6 +319,22 @@ async def test_a_venue_whose_clock_is_late_is_believed_about_its_own_time() -> N
         live.venue.unreachable = None
         await tick(live, 40)
         assert span(live.gaps[0])[0] == pytest.approx(8 - 10 - 1, abs=2)
+
+
+async def test_a_trade_of_the_far_future_does_not_hide_what_is_missed() -> None:
+    """Its time is a mistake: nothing was heard until then."""
+    venue = a_venue()
+    async with living(venue) as live:
+        await tick(live, 5)
+        venue.history["BTC"] = [a_trade(asset="BTC", time=LAST_MILLIS - 1)]
+        for _ in range(2):
+            venue.unreachable = "lab: refused"
+            venue.public.end()
+            await live.clock.advance(60)
+            venue.unreachable = None
+            await live.clock.advance(40)
+        assert len(live.gaps) == 2
+        assert all(gap.after_last <= millis(live) for gap in live.gaps)
 
 
 # --- who is left out ---
