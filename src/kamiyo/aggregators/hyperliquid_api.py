@@ -255,6 +255,9 @@ def _venue_url(network: Network) -> str:
 
 
 def _addresses(settings: HyperliquidAPISettings) -> Addresses:
+    for name in ("url", "websocket_url", "statistics_url", "liquidated_users_url"):
+        if "@" in getattr(settings, name):  # addresses are shown and logged; none of them takes a password
+            raise InvalidSettings(f"sources.{NAME}.{name} holds a user or a password: leave it out")
     base = (settings.url or _venue_url(settings.network)).rstrip("/")
     folder = settings.network.value.capitalize()
     statistics = settings.statistics_url or (
