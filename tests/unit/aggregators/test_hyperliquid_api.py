@@ -97,7 +97,7 @@ def test_addresses_follow_from_the_network_or_from_an_address_of_ones_own(settin
 @pytest.mark.parametrize("name", ["url", "websocket_url", "statistics_url", "liquidated_users_url"])
 def test_an_address_with_a_password_is_refused_without_repeating_it(name) -> None:
     """Addresses stand in answers and in the log, so none may hold a secret."""
-    settings = HyperliquidAPISettings(**{name: "https://me:canary@example.org"})
+    settings = msgspec.convert({name: "https://me:canary@example.org"}, HyperliquidAPISettings)
     with pytest.raises(InvalidSettings, match=rf"sources\.hyperliquid_api\.{name}") as refused:
         AGGREGATOR.build(settings, tools())
     assert "canary" not in str(refused.value)
