@@ -24,11 +24,11 @@ from kamiyo.aggregators._hyperliquid_api.payloads import (
 )
 from kamiyo.aggregators._hyperliquid_api.payloads import TRADES as TRADES_STREAM
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
-from kamiyo.aggregators._hyperliquid_api.shared import Shared
+from kamiyo.aggregators._hyperliquid_api.shared import SENT_WITHIN, Shared
 from kamiyo.aggregators.base import Waiting
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import Gap
-from kamiyo.core.time import to_millis
+from kamiyo.core.time import from_millis, to_millis
 from kamiyo.hyperliquid.channels import Frame, WireTrade
 from kamiyo.hyperliquid.limits import SUBSCRIPTIONS, TRACKED_USERS
 from kamiyo.hyperliquid.session import Ended, Session
@@ -39,6 +39,9 @@ KEPT_FOR_USERS: Final = TRACKED_USERS + 1  # their socket also follows a market 
 QUARANTINE: Final = timedelta(hours=1)
 ANSWERED_WITHIN: Final = timedelta(minutes=2)  # as long as sending 360 messages can take at worst
 _MOST_AHEAD: Final = 600_000  # ms; what is later is wrong itself, and would have everything heard until then
+
+STOOD_STILL: Final = timedelta(seconds=2)  # without a look, which comes every second
+CAUGHT_UP: Final = timedelta(seconds=5)  # after that what is read is new again
 
 _CONTEXT_FEEDS: Final = (Subscription("fastAssetCtxs"), Subscription("allDexsAssetCtxs"))
 _STREAMS: Final = {"fastAssetCtxs": FAST_CONTEXTS, "bbo": QUOTES, "allDexsAssetCtxs": ALL_CONTEXTS}
@@ -69,7 +72,9 @@ class PublicListener:
         self._told: set[str] = set()
         self._told_waiting = False
         self._lag: int | None = None
-        self._opened_at = shared.clock.now()
+        self._newest: int | None = None
+        self._opened_at = self._looked_at = shared.clock.now()
+        self._stood_still_at: datetime | None = None
         self._markets = markets
         self._feeds: tuple[Subscription, ...] = ()
         self._assets: tuple[str, ...] = ()
@@ -116,7 +121,7 @@ class PublicListener:
 
     def opened(self, number: str, now: datetime) -> None:
         """Every asset's first frame on this connection may repeat what was missed."""
-        self._opened_at = now
+        self._opened_at = self._looked_at = now
         self._place = Numbered(f"ws/{number}/public")
         self._history.begin()
         self._contexts.place = self._place
@@ -175,18 +180,29 @@ class PublicListener:
         """Note until when everything was heard, or from when on it is heard again."""
         shared = self._shared
         self._note_lag()
+        if now - self._looked_at >= STOOD_STILL:
+            self._stood_still_at = now
+        self._looked_at = now
         for feed, why in session.refused.items():
             self._refused(feed, why, now)
         if not shared.coverage.is_whole(TRADES):
             self._resume(session, now)
         if shared.coverage.is_whole(TRADES):
-            shared.coverage.heard(TRADES, session.heard_at - shared.lag.behind)
+            shared.coverage.heard(TRADES, self._until(session.heard_at, now))
             self._resume_parts(session, now)
             shared.outlet.mark(shared.coverage.cursor())
 
     def _note_lag(self) -> None:
         if self._lag is not None:
             self._shared.lag.millis, self._lag = self._lag, None
+
+    def _until(self, heard_at: datetime, now: datetime) -> datetime:
+        """Until when all was heard: by the clock, but who stood still reads what was said long before."""
+        until = heard_at - self._shared.lag.behind
+        recently = self._stood_still_at is not None and now - self._stood_still_at < CAUGHT_UP
+        if self._newest is None or not (recently or now - self._looked_at >= STOOD_STILL):
+            return until
+        return min(until, from_millis(self._newest) - SENT_WITHIN)
 
     def _resume(self, session: Session, now: datetime) -> None:
         coverage = self._shared.coverage
@@ -242,7 +258,7 @@ class PublicListener:
         self._note_lag()
         coverage = self._shared.coverage
         if coverage.is_whole(TRADES):
-            coverage.heard(TRADES, since - self._shared.lag.behind)
+            coverage.heard(TRADES, self._until(since, now))
             self._put_gap(coverage.resume(TRADES, now + self._shared.lag.ahead, now=now, reason=reason[:200]))
 
     # --- what ended ---------------------------------------------------------------------------------------
@@ -252,7 +268,7 @@ class PublicListener:
         shared = self._shared
         self._note_lag()
         was_whole = shared.coverage.is_whole(TRADES)
-        shared.coverage.heard(TRADES, ended.last_heard_at - shared.lag.behind)
+        shared.coverage.heard(TRADES, self._until(ended.last_heard_at, now))
         for scope in (TRADES, CONTEXTS):
             shared.coverage.interrupt(scope)
         shared.up.clear()

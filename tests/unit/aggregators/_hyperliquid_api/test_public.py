@@ -17,6 +17,7 @@ from tests.fake_venue import (
     a_venue,
     contexts_frame,
     dexes,
+    fast_contexts_frame,
     living,
     metas,
 )
@@ -172,6 +173,26 @@ async def test_who_slept_has_not_heard_what_was_said_after_the_last_frame() -> N
         [gap] = live.gaps
         assert gap.first == fell_asleep + 39_000
         assert gap.after_last > fell_asleep + 80_000
+
+
+@pytest.mark.parametrize("looked_first", [False, True])
+async def test_who_stood_still_believes_only_what_says_its_time(looked_first) -> None:
+    """Contexts do not say when they are of: read after a few seconds' sleep, they are no news of trades."""
+    async with living(a_venue("BTC"), seconds=30) as live:
+        await tick(live, 10)
+        live.venue.trade(a_trade(asset="BTC", tid=1, time=millis(live)))
+        await live.clock.advance(0.1)
+        last_word = millis(live) - 100
+        live.clock.moment += timedelta(seconds=3)
+        if looked_first:
+            await live.clock.advance(0.5)
+        live.venue.public.say(fast_contexts_frame(BTC="100.0"))
+        live.venue.public.end()
+        live.venue.unreachable = "lab: refused"
+        await live.clock.advance(60)
+        live.venue.unreachable = None
+        await tick(live, 40)
+        assert [gap.first for gap in live.gaps] == [last_word - 1_000]
 
 
 @pytest.mark.parametrize(("repeated", "missing"), [(19.0, False), (12.0, True)])
