@@ -162,6 +162,8 @@ class PublicListener:
         lag = now_millis - newest
         if lag >= -_MOST_AHEAD and (self._lag is None or lag < self._lag):
             self._lag = lag
+        if lag >= -_MOST_AHEAD:
+            self._newest = max(newest, self._newest or newest)
         if self._history.proving:
             self._history.hear(trades)
         self._completion.take_trades(trades, payload, (min(times), newest), now)
