@@ -145,6 +145,7 @@ class Ears:
     """What reached the pipeline; of trades in room that is there from the beginning."""
 
     def __init__(self, truth: Truth) -> None:
+        self.truth = truth
         self._places = truth.places
         self.trades = array("H", bytes(2 * len(truth.places)))  # how often each was heard
         self.foreign: list[Key] = []
@@ -185,6 +186,7 @@ class OverheardAggregator(HyperliquidAPIAggregator):
     """The source itself; what the pipeline makes of its payloads is noted on the way."""
 
     ears: Ears
+    attempts: list[datetime]
 
     def normalize(self, raw: Raw) -> Normalized:
         normalized = super().normalize(raw)
@@ -233,35 +235,14 @@ async def live_through(seed: int, database_url: str) -> Hour:
     encode = msgspec.json.Encoder().encode
     lines = [encode(block) for block in Cascade(seed, STARTS_AT, every=BLOCK, story=STORY).blocks()]
     tape = ModelTape(Showing(Mode.SIMULATED, "hour"), "an hour", "made up", lines=[lambda: lines])
-    truth, schedule = Truth(lines), schedule_of(seed)
-    ears, attempts = Ears(truth), list[datetime]()
-    clock = LapseClock(STARTS_AT - LEAD, SPEED)
-
-    def connect(url: str) -> AbstractAsyncContextManager[WebSocket]:
-        attempts.append(clock.now())
-        return open_websocket(url)
-
+    schedule, clock = schedule_of(seed), LapseClock(STARTS_AT - LEAD, SPEED)
     async with (
         _last_words(),
         open_lab_venue(tape, clock=clock, faults=Faults(schedule), seed=seed) as venue,
         open_pool(database_url, size=8) as pool,
         open_session() as session,
     ):
-        tools = Toolbox(
-            clock=clock,
-            session=session,
-            connect=connect,
-            budget=PostgresBudget(pool, clock, speed=SPEED),
-            random=Random(seed),
-        )
-        settings = HyperliquidAPISettings(
-            url=venue.url,
-            makers=" ".join(WATCHED),
-            majors="BTC ETH",
-            scan_per_minute=SCANS_PER_MINUTE,
-        )
-        source = OverheardAggregator(settings, tools)
-        source.ears = ears
+        source = _source(seed, venue.url, Truth(lines), session=session, pool=pool, clock=clock)
         async with (
             _ingesting(source, pool, database_url, clock) as ingesting,
             _neighbour(f"{venue.url}/info", session, pool, clock),
@@ -270,24 +251,56 @@ async def live_through(seed: int, database_url: str) -> Hour:
             await clock.sleep(WARM_AT - clock.now())
             before = held_by(ingesting)
             await clock.sleep(ENDS_AT - clock.now())
-            await _all_is_stored(pool, ears)
+            await _all_is_stored(pool, source.ears)
             grown = held_by(ingesting) - before
-        return Hour(
-            truth=truth,
-            schedule=schedule,
-            ears=ears,
-            deliveries=venue.delivered,
-            meter=venue.meter,
-            attempts=attempts,
-            gaps=await _rows(pool, "SELECT * FROM gaps ORDER BY scope, first"),
-            rejects=await _rows(pool, "SELECT * FROM rejects"),
-            spans=await _sums(pool),
-            socket_rejects=await pool.fetchval("SELECT sum(rejects) FROM spans WHERE scope LIKE 'ws/%'"),
-            fills=await _rows(pool, "SELECT * FROM liquidation_fills"),
-            liquidations=await _rows(pool, "SELECT * FROM liquidations"),
-            heard_until=msgspec.json.decode(await pool.fetchval("SELECT cursor FROM sources")),
-            grown=grown,
-        )
+        return await _told(venue, source, pool, schedule, grown)
+
+
+def _source(
+    seed: int, url: str, truth: Truth, *, session: Session, pool: Pool, clock: LapseClock
+) -> OverheardAggregator:
+    """The product's own source, which notes when it opens a socket and what it hears."""
+    attempts = list[datetime]()
+
+    def connect(address: str) -> AbstractAsyncContextManager[WebSocket]:
+        attempts.append(clock.now())
+        return open_websocket(address)
+
+    tools = Toolbox(
+        clock=clock,
+        session=session,
+        connect=connect,
+        budget=PostgresBudget(pool, clock, speed=SPEED),
+        random=Random(seed),
+    )
+    settings = HyperliquidAPISettings(
+        url=url, makers=" ".join(WATCHED), majors="BTC ETH", scan_per_minute=SCANS_PER_MINUTE
+    )
+    source = OverheardAggregator(settings, tools)
+    source.ears, source.attempts = Ears(truth), attempts
+    return source
+
+
+async def _told(
+    venue: LabVenue, source: OverheardAggregator, pool: Pool, schedule: Sequence[Fault], grown: int
+) -> Hour:
+    """Everything that was told of the hour, by everybody."""
+    return Hour(
+        truth=source.ears.truth,
+        schedule=schedule,
+        ears=source.ears,
+        deliveries=venue.delivered,
+        meter=venue.meter,
+        attempts=source.attempts,
+        gaps=await _rows(pool, "SELECT * FROM gaps ORDER BY scope, first"),
+        rejects=await _rows(pool, "SELECT * FROM rejects"),
+        spans=await _sums(pool),
+        socket_rejects=await pool.fetchval("SELECT sum(rejects) FROM spans WHERE scope LIKE 'ws/%'"),
+        fills=await _rows(pool, "SELECT * FROM liquidation_fills"),
+        liquidations=await _rows(pool, "SELECT * FROM liquidations"),
+        heard_until=msgspec.json.decode(await pool.fetchval("SELECT cursor FROM sources")),
+        grown=grown,
+    )
 
 
 @asynccontextmanager
