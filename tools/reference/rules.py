@@ -40,6 +40,7 @@ MEANINGS: Final = {
     "ends_before_start": "a case ends before it starts",
     "incomplete_fill": "a row lacks a field that every fill has",
     "inflates_too_large": "packed prices become more than 16 MiB",
+    "no_live_asset": "the venue lists no asset that trades; it is not believed, as nothing would be followed",
     "ledger_update_too_large": "a ledger update is larger than 64 KiB",
     "line_too_long": "a line, or a document, is longer than 64 MiB; its beginning is kept",
     "malformed": "the bytes are not JSON, or not of the documented shape",
