@@ -149,7 +149,8 @@ class Ears:
         self._places = truth.places
         self.trades = array("H", bytes(2 * len(truth.places)))  # how often each was heard
         self.foreign: list[Key] = []
-        self.told: set[tuple[str, Key]] = set()  # rows of liquidations, by account and trade
+        # Rows of liquidations, by account and trade, and when each was told first.
+        self.told: dict[tuple[str, Key], datetime] = {}
         self.late: Counter[int] = (
             Counter()
         )  # by minute of hearing, the most a quote was behind, in milliseconds
@@ -166,20 +167,24 @@ class Ears:
             case "ws/bbo":
                 heard = to_millis(raw.received_at)
                 behind = heard - msgspec.json.decode(raw.payload)["data"]["time"]
-                self.late[heard // 60_000] = max(self.late[heard // 60_000], behind)
+                self.note_late(heard, behind)
             case "ws/userFills":
                 told = msgspec.json.decode(raw.payload)["data"]
-                self._hear_fills(told["user"], told["fills"])
+                self._hear_fills(told["user"], told["fills"], raw.received_at)
             case "info/userFillsByTime":
                 exchanged = msgspec.json.decode(raw.payload)
-                self._hear_fills(exchanged["question"]["user"], exchanged["answer"])
+                self._hear_fills(exchanged["question"]["user"], exchanged["answer"], raw.received_at)
             case _:
                 pass
 
-    def _hear_fills(self, user: str, fills: Iterable[Mapping[str, Any]]) -> None:
+    def note_late(self, millis: int, behind: int) -> None:
+        """At this moment something came so much later than it should have."""
+        self.late[millis // 60_000] = max(self.late[millis // 60_000], behind)
+
+    def _hear_fills(self, user: str, fills: Iterable[Mapping[str, Any]], at: datetime) -> None:
         for fill in fills:
             if fill.get("liquidation"):
-                self.told.add((user, (fill["coin"], fill["tid"], fill["time"])))
+                self.told.setdefault((user, (fill["coin"], fill["tid"], fill["time"])), at)
 
 
 class OverheardAggregator(HyperliquidAPIAggregator):
@@ -247,6 +252,7 @@ async def live_through(seed: int, database_url: str) -> Hour:
             _ingesting(source, pool, database_url, clock) as ingesting,
             _neighbour(f"{venue.url}/info", session, pool, clock),
             _standstills(seed, clock),
+            _looking_out(source.ears, clock),
         ):
             await clock.sleep(WARM_AT - clock.now())
             before = held_by(ingesting)
@@ -362,6 +368,24 @@ async def _standstills(seed: int, clock: LapseClock) -> AsyncGenerator[None]:
         sleeping = tasks.create_task(stand_still())
         yield
         sleeping.cancel()
+
+
+@asynccontextmanager
+async def _looking_out(ears: Ears, clock: LapseClock) -> AsyncGenerator[None]:
+    """Measures for how long the process stands still, by itself or on a machine that has too much to do."""
+    step = timedelta(seconds=1)
+
+    async def look() -> None:
+        while True:
+            before = clock.now()
+            await clock.sleep(step)
+            after = clock.now()
+            ears.note_late(to_millis(after), to_millis(after) - to_millis(before + step))
+
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        yield
+        looking.cancel()
 
 
 def held_by(*roots: object) -> int:
