@@ -151,9 +151,8 @@ class Ears:
         self.foreign: list[Key] = []
         # Rows of liquidations, by account and trade, and when each was told first.
         self.told: dict[tuple[str, Key], datetime] = {}
-        self.late: Counter[int] = (
-            Counter()
-        )  # by minute of hearing, the most a quote was behind, in milliseconds
+        # By minute, the most a quote or we ourselves were late, in milliseconds.
+        self.late: Counter[int] = Counter()
 
     def hear(self, raw: Raw, normalized: Normalized) -> None:
         """One payload and what it said."""
