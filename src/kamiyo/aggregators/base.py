@@ -129,12 +129,12 @@ class BaseAggregator(ABC):
     async def make_request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
         """One request through the session; SourceUnavailable for an answer that is not a success."""
         response = await self.session.request(method, url, body=body)
-        if response.status >= _FIRST_ERROR_STATUS:
+        if response.status not in _SUCCESS:  # the session follows no redirect, so that is none either
             raise SourceUnavailable(f"{self.name} answered {response.status}")
         return response
 
 
-_FIRST_ERROR_STATUS = 400
+_SUCCESS = range(200, 300)
 
 S = TypeVar("S", bound=AggregatorSettings)
 

@@ -173,7 +173,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
         addresses, settings = self._addresses, self._settings
         universe = Universe(
             shared,
-            self.session,
+            self.make_request,
             self._last_read,
             leaderboard_url=addresses.leaderboard,
             liquidated_url=addresses.liquidated,

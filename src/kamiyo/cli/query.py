@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
+from functools import partial
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 import typer
@@ -97,9 +98,42 @@ class ExploitRow(msgspec.Struct, frozen=True):
 
 
 _liquidation = msgspec.json.Decoder(LiquidationRow)
-_exploit = msgspec.json.Decoder(ExploitRow)
+
+
+class Row(Protocol):
+    """What a table shows of one row of an answer."""
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        ...
+
+
+class ListTable(NamedTuple):
+    """How one of a server's lists is shown: its columns, how a row is read, what is said if there is none."""
+
+    path: str
+    columns: Sequence[str]
+    read: Callable[[msgspec.Raw], Row]
+    none: str
+
+    def build(self, rows: Sequence[msgspec.Raw]) -> Table:
+        """The rows of an answer as a table."""
+        return build_table(self.columns, [self.read(row).cells() for row in rows])
+
+
 LIQUIDATION_COLUMNS = ("time", "asset", "side", "method", "size#", "price#", "USD#", "user", "source")
 _EXPLOIT_COLUMNS = ("date", "USD#", "status", "confidence", "kind", "category", "protocol", "name")
+
+
+_LIQUIDATIONS = ListTable(
+    "/liquidations",
+    LIQUIDATION_COLUMNS,
+    partial(read_row, _liquidation),
+    "no liquidation is known that fits",
+)
+_EXPLOITS = ListTable(
+    "/exploits", _EXPLOIT_COLUMNS, partial(read_row, msgspec.json.Decoder(ExploitRow)), "no exploit fits"
+)
 
 
 def exploits(
@@ -123,8 +157,7 @@ def exploits(
         "start": moment(start),
         "end": moment(end),
     }
-    listing = asyncio.run(ask(server, "/exploits", filters, limit))
-    show(listing, json=json, build=_exploit_table, none="no exploit fits")
+    show_list(_EXPLOITS, filters, limit, json=json, server=server)
 
 
 def liquidations(
@@ -150,8 +183,7 @@ def liquidations(
         "start": moment(start),
         "end": moment(end),
     }
-    listing = asyncio.run(ask(server, "/liquidations", filters, limit))
-    show(listing, json=json, build=_liquidation_table, none="no liquidation is known that fits")
+    show_list(_LIQUIDATIONS, filters, limit, json=json, server=server)
 
 
 def moment(text: str | None) -> str | None:
@@ -164,21 +196,20 @@ def read_liquidation(content: msgspec.Raw) -> LiquidationRow:
     return read_row(_liquidation, content)
 
 
-async def ask(server: str, path: str, filters: Mapping[str, str | None], limit: int) -> Listing:
+async def _ask(server: str, path: str, filters: Mapping[str, str | None], limit: int) -> Listing:
     """The rows of a server's list that pass the filters."""
     async with open_client(server) as client:
         return await client.listing(path, filters, limit)
 
 
-def _liquidation_table(rows: Sequence[msgspec.Raw]) -> Table:
-    return build_table(LIQUIDATION_COLUMNS, [read_liquidation(row).cells() for row in rows])
+def show_list(
+    of: ListTable, filters: Mapping[str, str | None], limit: int, *, json: bool, server: str
+) -> None:
+    """Ask a server for the rows of a list that pass the filters, and print them."""
+    show(of, asyncio.run(_ask(server, of.path, filters, limit)), json=json)
 
 
-def _exploit_table(rows: Sequence[msgspec.Raw]) -> Table:
-    return build_table(_EXPLOIT_COLUMNS, [read_row(_exploit, row).cells() for row in rows])
-
-
-def show(listing: Listing, *, json: bool, build: Callable[[Sequence[msgspec.Raw]], Table], none: str) -> None:
+def show(of: ListTable, listing: Listing, *, json: bool) -> None:
     """Print a list with what is to be believed of it, under its mode unless it shows what happens now."""
     if json:
         print_json({"data": listing.rows, "meta": listing.raw_meta})
@@ -186,7 +217,7 @@ def show(listing: Listing, *, json: bool, build: Callable[[Sequence[msgspec.Raw]
     console = open_console()
     if listing.meta.notice is not None:
         console.print(clean(listing.meta.notice), style=LOUD, soft_wrap=True)
-    console.print(build(listing.rows) if listing.rows else none)
+    console.print(of.build(listing.rows) if listing.rows else of.none)
     if listing.meta.has_more:
         console.print(f"the first {len(listing.rows)} are shown; for more: --limit")
     for line in freshness_lines(listing.meta):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, ServerOption, read_row
-from kamiyo.cli.output import UNKNOWN, amount, build_table
-from kamiyo.cli.query import AssetOption, ask, show
+from kamiyo.cli.output import UNKNOWN, amount
+from kamiyo.cli.query import AssetOption, ListTable, show_list
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import plain
 
@@ -93,8 +91,6 @@ class PositionRow(msgspec.Struct, frozen=True):
         ]
 
 
-_market = msgspec.json.Decoder(MarketRow)
-_position = msgspec.json.Decoder(PositionRow)
 _MARKET_COLUMNS = (
     "asset", "mark#", "oracle#", "deviation#", "open interest, USD#", "funding/h#", "day volume, USD#",
     "age#",
@@ -103,6 +99,20 @@ _POSITION_COLUMNS = (
     "distance#", "asset", "side", "USD#", "size#", "mark then#", "liquidation price#", "leverage", "user",
     "looked at#",
 )  # fmt: skip
+
+
+MARKETS_TABLE = ListTable(
+    "/markets",
+    _MARKET_COLUMNS,
+    partial(read_row, msgspec.json.Decoder(MarketRow)),
+    "no state of a market that fits is known",
+)
+_POSITIONS = ListTable(
+    "/positions",
+    _POSITION_COLUMNS,
+    partial(read_row, msgspec.json.Decoder(PositionRow)),
+    "no position that fits is known",
+)
 
 
 def markets(
@@ -116,8 +126,7 @@ def markets(
 ) -> None:
     """List the newest state of each market a running KAMIYO was told of."""
     filters = {"asset": asset, "protocol": protocol, "sort": sort}
-    listing = asyncio.run(ask(server, "/markets", filters, limit))
-    show(listing, json=json, build=_market_table, none="no state of a market that fits is known")
+    show_list(MARKETS_TABLE, filters, limit, json=json, server=server)
 
 
 def positions(
@@ -139,8 +148,7 @@ def positions(
         "max_distance": max_distance,
         "protocol": protocol,
     }
-    listing = asyncio.run(ask(server, "/positions", filters, limit))
-    show(listing, json=json, build=_position_table, none="no position that fits is known")
+    show_list(_POSITIONS, filters, limit, json=json, server=server)
 
 
 def percent(fraction: str | None, *, step: Decimal = _HUNDREDTH) -> str:
@@ -161,11 +169,3 @@ def age(seconds: int, *, stale: bool) -> str:
     else:
         shown = f"{minutes // _MINUTE} h"
     return f"{shown}, STALE" if stale else shown
-
-
-def _market_table(rows: Sequence[msgspec.Raw]) -> Table:
-    return build_table(_MARKET_COLUMNS, [read_row(_market, row).cells() for row in rows])
-
-
-def _position_table(rows: Sequence[msgspec.Raw]) -> Table:
-    return build_table(_POSITION_COLUMNS, [read_row(_position, row).cells() for row in rows])

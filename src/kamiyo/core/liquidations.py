@@ -18,7 +18,7 @@ import msgspec
 from kamiyo.core.events import FillRole, LiquidatedFill
 from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Size, Usd, plain
+from kamiyo.core.money import Size, Usd, notional, plain
 from kamiyo.core.time import Utc, to_millis
 
 # An average has no last digit; twelve decimals are finer than any price step of the venue.
@@ -178,7 +178,7 @@ def _sums_of_one(fill: LiquidatedFill) -> _Sums:
         fee=fee or None,
         position_size_before=before or None,
     )
-    return size, price, plain(abs(fill.price * fill.size)), metadata
+    return size, price, plain(notional(fill.price, fill.size)), metadata
 
 
 def _sums(fills: Sequence[LiquidatedFill]) -> _Sums:

@@ -173,6 +173,12 @@ _candle = reader(WireCandle)
 _candles = reader(list[WireCandle])
 
 
+def frames_in(payload: bytes) -> list[bytes]:
+    """The frames of trades that stand in a payload a line each; one frame may itself have several lines."""
+    lines = payload.split(b"\n")
+    return lines if all(line.startswith(TRADES_START) for line in lines) else [payload]
+
+
 def decode_trades_frame(frame: bytes) -> list[WireTrade]:
     """The trades of a whole frame of that channel, in one reading."""
     return _trades_frame(frame).data

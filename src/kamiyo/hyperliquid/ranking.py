@@ -6,8 +6,10 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Final
 
+from kamiyo.core.events import Fill
 from kamiyo.core.ids import Address
-from kamiyo.core.money import Usd
+from kamiyo.core.money import ZERO_USD, Usd, is_plain_decimal
+from kamiyo.core.trades import Trade
 
 CAPACITY: Final = 10_000
 _HALF: Final = Decimal("0.5")
@@ -41,3 +43,10 @@ class Ranking:
         """Halve every amount, and forget those that came to nothing."""
         halves = {user: amount * _HALF for user, amount in self._amounts.items()}
         self._amounts = {user: amount for user, amount in halves.items() if amount >= _LEAST_USD}
+
+
+def traded_usd(traded: Fill | Trade) -> Usd:
+    """Price times size; nothing where they are no numbers, which is told where the row is judged."""
+    if not is_plain_decimal(traded.price) or not is_plain_decimal(traded.size):
+        return ZERO_USD
+    return Usd(Decimal(traded.price) * Decimal(traded.size))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
+from kamiyo.core.events import Side
+from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.hyperliquid.wire import WireLiquidation
 
 
@@ -16,7 +18,7 @@ class RecordedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="
     coin: str
     px: str
     sz: str
-    side: Literal["A", "B"]
+    side: Side
     time: int
     start_position: str
     dir: str
@@ -57,23 +59,13 @@ class MarketMinute(msgspec.Struct, frozen=True, gc=False):
 Change: TypeAlias = Block | MarketMinute
 
 
-class PublicTrade(msgspec.Struct, frozen=True, gc=False):
-    """A trade as everybody sees it, in the venue's names: the two rows of one ``tid`` in one."""
+def public_trades(rows: list[Row]) -> list[WireTrade]:
+    """The trades of a block, in its order: the two rows of one ``tid`` in one.
 
-    coin: str
-    side: str
-    px: str
-    sz: str
-    time: int
-    hash: str
-    tid: int
-    users: tuple[str, str]
-
-
-def public_trades(rows: list[Row]) -> list[PublicTrade]:
-    """The trades of a block, in its order; a leg whose other side is not on the tape makes none."""
+    A leg whose other side is not on the tape makes none.
+    """
     first_legs: dict[tuple[str, int], Row] = {}
-    trades: list[PublicTrade] = []
+    trades: list[WireTrade] = []
     for row in rows:
         key = (row.fill.coin, row.fill.tid)
         other = first_legs.pop(key, None)
@@ -84,15 +76,15 @@ def public_trades(rows: list[Row]) -> list[PublicTrade]:
     return trades
 
 
-def _joined(one: Row, other: Row) -> PublicTrade:
+def _joined(one: Row, other: Row) -> WireTrade:
     taker = one if one.fill.crossed else other
-    buyer, seller = (one, other) if one.fill.side == "B" else (other, one)
+    buyer, seller = (one, other) if one.fill.side is Side.BUY else (other, one)
     fill = taker.fill
-    return PublicTrade(
-        coin=fill.coin,
+    return WireTrade(
+        asset=fill.coin,
         side=fill.side,
-        px=fill.px,
-        sz=fill.sz,
+        price=fill.px,
+        size=fill.sz,
         time=fill.time,
         hash=fill.hash,
         tid=fill.tid,

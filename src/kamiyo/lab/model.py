@@ -8,10 +8,12 @@ from itertools import islice
 
 import msgspec
 
+from kamiyo.core.events import Side
 from kamiyo.core.time import to_millis
+from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.lab.accounts import Accounts
 from kamiyo.lab.candles import Candles
-from kamiyo.lab.changes import Block, Change, MarketMinute, PublicTrade, public_trades
+from kamiyo.lab.changes import Block, Change, MarketMinute, public_trades
 from kamiyo.lab.markets import Markets
 from kamiyo.lab.reading import KNOWN_AFTER, Beginning
 from kamiyo.lab.universe import Universe, build_universe
@@ -77,17 +79,17 @@ class Model:
                 fills[row.user].append(row.recorded)
         trades: defaultdict[str, list[bytes]] = defaultdict(list)
         for trade in public_trades(block.rows):
-            trades[trade.coin].append(self._trade(trade))
+            trades[trade.asset].append(self._trade(trade))
         self._mark(block)
         return Touched(trades, fills, frozenset(trades.keys() - self._series))
 
-    def _trade(self, trade: PublicTrade) -> bytes:
-        if trade.coin not in self._series:
-            market = self.markets.changed(trade.coin)
-            market.trade(trade.px, trade.sz, bought=trade.side == "B")
-        self.candles.trade(trade.coin, trade.time, trade.px, trade.sz)
+    def _trade(self, trade: WireTrade) -> bytes:
+        if trade.asset not in self._series:
+            market = self.markets.changed(trade.asset)
+            market.trade(trade.price, trade.size, bought=trade.side is Side.BUY)
+        self.candles.trade(trade.asset, trade.time, trade.price, trade.size)
         encoded = _encode(trade)
-        kept = self._trades[trade.coin]
+        kept = self._trades[trade.asset]
         kept.append(_KeptTrade(trade.time, encoded))
         oldest = trade.time - HISTORY // timedelta(milliseconds=1)
         while len(kept) > _RECENT_TRADES and kept[0].time < oldest:

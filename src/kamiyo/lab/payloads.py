@@ -10,7 +10,7 @@ import msgspec
 
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.time import from_millis
-from kamiyo.hyperliquid.channels import TRADES_START
+from kamiyo.hyperliquid.channels import frames_in
 from kamiyo.hyperliquid.info import Question, parse_question
 from kamiyo.lab.ports import Topic
 from kamiyo.lab.reading import lines_of
@@ -68,16 +68,10 @@ def payloads(paths: Sequence[Path]) -> Iterator[Heard | Asked]:
                 at = from_millis(line.received_at)
             except (MalformedPayload, OverflowError):
                 continue
-            for frame in _parts(line.content):
+            for frame in frames_in(line.content):
                 known = _readable(at, frame)
                 if known is not None:
                     yield known
-
-
-def _parts(content: bytes) -> list[bytes]:
-    """The frames of trades that arrived together, each on a line; anything else as it is."""
-    lines = content.split(b"\n")
-    return lines if all(line.startswith(TRADES_START) for line in lines) else [content]
 
 
 def _readable(at: datetime, content: bytes) -> Heard | Asked | None:

@@ -12,6 +12,9 @@ from itertools import groupby
 
 import msgspec
 
+from kamiyo.core.ids import Asset
+from kamiyo.core.markets import MarketKind, market_kind
+
 MAX_LEVERAGE = 10  # of every market: no recording of fills says it
 _NOBODY = "0x" + "0" * 40
 _USDC = {
@@ -28,12 +31,12 @@ _USDC = {
 
 def is_spot(asset: str) -> bool:
     """``@107`` or ``PURR/USDC``."""
-    return asset.startswith("@") or "/" in asset
+    return market_kind(Asset(asset)) is MarketKind.SPOT
 
 
 def is_outcome(asset: str) -> bool:
     """``#120``: one side of something that will or will not happen."""
-    return asset.startswith("#")
+    return market_kind(Asset(asset)) is MarketKind.OUTCOME
 
 
 @lru_cache(maxsize=4096)  # asked of every fill

@@ -119,9 +119,11 @@ async def record(
         listening = _Listening(aggregator, recorder, tools)
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(listening.run(), name=aggregator.name)
-            done = await _watch(listening, limits, tools.clock, stopping, told)
+            ended = await _watch(listening, limits, tools.clock, stopping, told)
             reading.cancel()
-    return replace(done, packed_bytes=recorder.packed_bytes)
+    done = replace(listening.state(), ended=ended)  # what came before the reading had ended is in it too
+    told(done)
+    return done
 
 
 def _origin(folder: Path, aggregator: BaseAggregator, tools: Toolbox, chain: str) -> Origin:
@@ -137,7 +139,7 @@ def _origin(folder: Path, aggregator: BaseAggregator, tools: Toolbox, chain: str
 
 async def _watch(
     listening: _Listening, limits: Limits, clock: Clock, stopping: asyncio.Event, told: Told
-) -> Recorded:
+) -> Ended:
     looks = 0
     while True:
         await clock.sleep(_LOOK)
@@ -146,11 +148,9 @@ async def _watch(
         state = listening.write() if due else listening.state()
         ended = _end_of(state, limits, stopped=stopping.is_set())
         if ended is not None:
-            state = replace(listening.write(), ended=ended)
-        if due or ended is not None:
+            return ended
+        if due:
             told(state)
-        if ended is not None:
-            return state
 
 
 def _end_of(state: Recorded, limits: Limits, *, stopped: bool) -> Ended | None:

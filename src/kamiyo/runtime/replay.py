@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -170,35 +170,17 @@ class _Recording:
 
     def _item(self, line: bytes, cursor: Cursor, span: Span) -> Raw | Gap:
         """A line of a node as it is, and what was recorded of another source as it came."""
+        source, stream, payload, at = API.name, UNKNOWN_STREAM, line, self._clock.now()
         if not line.startswith(BEGINNING):
-            stream = stream_of(line) or UNKNOWN_STREAM
-            now = self._clock.now()
-            return Raw(
-                source=NODE.name, stream=stream, payload=line, received_at=now, cursor=cursor, span=span
-            )
-        try:
-            recorded = decode_payload(line)
-            if recorded.stream == GAP:
-                return msgspec.structs.replace(_decode_gap(recorded.content), source=API.name)
-            at = from_millis(recorded.received_at)
-            return Raw(
-                source=API.name,
-                stream=recorded.stream,
-                payload=recorded.content,
-                received_at=at,
-                cursor=cursor,
-                span=span,
-            )
-        except (MalformedPayload, msgspec.DecodeError, OverflowError):
-            now = self._clock.now()
-            return Raw(
-                source=API.name,
-                stream=UNKNOWN_STREAM,
-                payload=line,
-                received_at=now,
-                cursor=cursor,
-                span=span,
-            )
+            source, stream = NODE.name, stream_of(line) or UNKNOWN_STREAM
+        else:
+            with suppress(MalformedPayload, msgspec.DecodeError, OverflowError):  # then it is of none
+                recorded = decode_payload(line)
+                if recorded.stream == GAP:
+                    return msgspec.structs.replace(_decode_gap(recorded.content), source=API.name)
+                content, heard_at = recorded.content, from_millis(recorded.received_at)
+                stream, payload, at = recorded.stream, content, heard_at
+        return Raw(source=source, stream=stream, payload=payload, received_at=at, cursor=cursor, span=span)
 
     def _tell(self, position: int) -> None:
         self._read_here = position

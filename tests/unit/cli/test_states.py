@@ -8,7 +8,7 @@ import pytest
 
 from kamiyo.cli.client import Listing
 from kamiyo.cli.query import show
-from kamiyo.cli.states import MarketRow, PositionRow, _market_table, age, percent
+from kamiyo.cli.states import MARKETS_TABLE, MarketRow, PositionRow, age, percent
 from kamiyo.core.modes import Mode
 from tests.unit.cli.test_output import a_meta
 
@@ -85,6 +85,6 @@ def test_a_list_that_is_not_live_says_so_first(
     out = StringIO()
     monkeypatch.setattr("sys.stdout", out)
     meta = a_meta(mode=Mode.SIMULATED, recording="ten made-up \x1b minutes")
-    show(Listing(rows, meta, {}), json=False, build=_market_table, none="nothing")
+    show(MARKETS_TABLE, Listing(rows, meta, {}), json=False)
     first = out.getvalue().splitlines()[0]
     assert first == "SIMULATED: ten made-up \ufffd minutes, which was made up; nothing shown ever happened"

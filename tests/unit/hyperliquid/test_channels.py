@@ -38,6 +38,7 @@ from kamiyo.hyperliquid.channels import (
     decode_user_events,
     decode_user_fills_frame,
     decode_user_fundings,
+    frames_in,
 )
 from kamiyo.hyperliquid.fills import FIRST_MILLIS, LAST_MILLIS
 from kamiyo.hyperliquid.wire import decode_fill_row
@@ -519,3 +520,12 @@ def test_recorded_rows_of_accounts_are_rows_like_the_nodes(samples: Path) -> Non
     assert told.is_snapshot
     assert [fill.asset for _user, fill in rows] == ["IOTA", "PENDLE", "xyz:CRWV"]
     assert rows[2][1].liquidation is not None
+
+
+def test_frames_that_stand_in_one_payload_are_told_apart_by_their_beginnings() -> None:
+    """Only what is several frames is taken for several: one may be written on several lines."""
+    one, other = b'{"channel":"trades","data":[]}', b'{"channel":"trades","data":[1]}'
+    assert frames_in(one + b"\n" + other) == [one, other]
+    assert frames_in(one) == [one]
+    spaced = b'{\n"channel": "trades",\n"data": []}'
+    assert frames_in(spaced) == [spaced]

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from kamiyo.core.ids import Address
 from kamiyo.core.money import Usd
-from kamiyo.hyperliquid.ranking import Ranking
+from kamiyo.hyperliquid.ranking import Ranking, traded_usd
+from tests.builders import a_trade
 
 ONE, TWO, THREE = (Address(f"0x{number:040x}") for number in (1, 2, 3))
 
@@ -42,3 +43,9 @@ def test_nobody_new_is_taken_once_there_are_too_many() -> None:
     assert len(ranking) == 1
     ranking.fade()
     assert ranking.best(9) == [ONE]
+
+
+def test_what_was_traded_is_price_times_size() -> None:
+    """What are no numbers came to nothing here; they are refused where the row is judged."""
+    assert traded_usd(a_trade(price="3000.5", size="2")) == Decimal(6001)
+    assert traded_usd(a_trade(price="NaN")) == traded_usd(a_trade(size="1e9")) == 0

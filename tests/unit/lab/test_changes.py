@@ -22,7 +22,7 @@ def test_the_taker_gives_the_side() -> None:
 def test_a_tid_counts_within_its_asset() -> None:
     """Two assets may share a tid: they are two trades."""
     trades = public_trades(rows(a_trade(coin="BTC", tid=7), a_trade(coin="ETH", tid=7)))
-    assert [trade.coin for trade in trades] == ["BTC", "ETH"]
+    assert [trade.asset for trade in trades] == ["BTC", "ETH"]
 
 
 def test_a_leg_without_its_other_makes_no_trade() -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered, Outlet
-from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED, frames_in, read_soundly
-from kamiyo.core.events import Fill
+from kamiyo.aggregators._hyperliquid_api.payloads import CONFIRMED, read_soundly
 from kamiyo.core.ids import Address
-from kamiyo.core.money import ZERO_USD, Usd, is_plain_decimal
 from kamiyo.core.time import to_millis
-from kamiyo.core.trades import Trade
-from kamiyo.hyperliquid.channels import WireTrade
+from kamiyo.hyperliquid.channels import WireTrade, frames_in
 from kamiyo.hyperliquid.confirmation import Confirmations, ConfirmedTrade, encode_confirmed
-from kamiyo.hyperliquid.ranking import Ranking
+from kamiyo.hyperliquid.ranking import Ranking, traded_usd
 from kamiyo.hyperliquid.wire import WireFill
 
 
@@ -33,7 +29,7 @@ class Completion:
         liquidated = [fill for fill in fills if fill.liquidation is not None]
         for fill in liquidated:
             if not fill.crossed:
-                self.makers.credit(Address(user.lower()), _amount(fill))
+                self.makers.credit(Address(user.lower()), traded_usd(fill))
             self._put(self._confirmations.confirm(user, fill, to_millis(now)), now)
         return len(liquidated)
 
@@ -47,17 +43,10 @@ class Completion:
 
     def _put(self, completed: Iterable[ConfirmedTrade], now: datetime) -> None:
         for each in completed:
-            self.makers.credit(Address(each.trade.maker.lower()), _amount(each.trade))
+            self.makers.credit(Address(each.trade.maker.lower()), traded_usd(each.trade))
             self._outlet.put_payload(CONFIRMED, encode_confirmed(each), now, self._place)
 
 
 def _trades_in(payload: bytes) -> list[WireTrade]:
     """The trades of a payload that is kept, though a frame of it could not be read."""
     return read_soundly(frames_in(payload))[0]
-
-
-def _amount(traded: Fill | Trade) -> Usd:
-    """Price times size; nothing where they are no numbers, which is told where the row is judged."""
-    if not is_plain_decimal(traded.price) or not is_plain_decimal(traded.size):
-        return ZERO_USD
-    return Usd(Decimal(traded.price) * Decimal(traded.size))

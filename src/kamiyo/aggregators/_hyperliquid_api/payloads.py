@@ -14,7 +14,6 @@ from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.accounts import account_state, vault_state
 from kamiyo.hyperliquid.channels import (
-    TRADES_START,
     WireTrade,
     decode_all_dexs_contexts,
     decode_bbo,
@@ -24,6 +23,7 @@ from kamiyo.hyperliquid.channels import (
     decode_trade,
     decode_trades_frame,
     decode_user_fills_frame,
+    frames_in,
 )
 from kamiyo.hyperliquid.confirmation import completed_fill, decode_confirmed
 from kamiyo.hyperliquid.info import ClearinghouseState, UserFillsByTime, parse_question
@@ -76,12 +76,6 @@ def contexts_payload(universes: bytes, frame: bytes) -> bytes:
 def joined(frames: Sequence[bytes]) -> bytes:
     """The payload of frames of trades: each on a line, as judging many at once costs less than each alone."""
     return frames[0] if len(frames) == 1 else b"\n".join(frames)
-
-
-def frames_in(payload: bytes) -> list[bytes]:
-    """The frames of trades in a payload; one frame may itself be written on several lines."""
-    lines = payload.split(b"\n")
-    return lines if all(line.startswith(TRADES_START) for line in lines) else [payload]
 
 
 class DecodedTrades:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from kamiyo.aggregators._hyperliquid_api.shared import Shared
-from kamiyo.aggregators.base import Session
+from kamiyo.aggregators.base import Response
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.ids import Address
-from kamiyo.core.money import Usd, is_plain_decimal
 from kamiyo.core.trades import Trade
-from kamiyo.hyperliquid.ranking import Ranking
+from kamiyo.hyperliquid.ranking import Ranking, traded_usd
 from kamiyo.hyperliquid.statistics import Extent, RankedUser, largest_accounts, largest_liquidated
 
 READ_EVERY: Final = timedelta(hours=1)
 LOOK_EVERY: Final = timedelta(minutes=5)
 _LARGE_USD: Final = Decimal(50_000)
-_OK: Final = 200
 
+Request = Callable[[str, str], Awaitable[Response]]  # SourceUnavailable for what is no success
 _Read = Callable[[bytes, int], tuple[list[RankedUser], Extent]]
 
 
@@ -37,11 +36,11 @@ class Universe:
     """The accounts to watch, as far as anybody names them."""
 
     def __init__(
-        self, shared: Shared, session: Session, last: LastRead, *, leaderboard_url: str, liquidated_url: str
+        self, shared: Shared, request: Request, last: LastRead, *, leaderboard_url: str, liquidated_url: str
     ) -> None:
         self.last = last
         self._shared = shared
-        self._session = session
+        self._request = request
         self._files: tuple[tuple[str, _Read], ...] = (
             (liquidated_url, largest_liquidated),
             (leaderboard_url, largest_accounts),
@@ -65,10 +64,9 @@ class Universe:
         if self._takers is None:
             return
         for trade in trades:
-            if is_plain_decimal(trade.price) and is_plain_decimal(trade.size):
-                amount = Decimal(trade.price) * Decimal(trade.size)
-                if amount >= _LARGE_USD:
-                    self._takers.credit(Address(trade.taker.lower()), Usd(amount))
+            amount = traded_usd(trade)
+            if amount >= _LARGE_USD:
+                self._takers.credit(Address(trade.taker.lower()), amount)
 
     def large_takers(self, number: int) -> list[Address]:
         """Those seen since the files stopped answering; what they traded long ago counts less."""
@@ -80,7 +78,7 @@ class Universe:
 
     async def _ranked(self, url: str, read: _Read, number: int) -> list[RankedUser]:
         try:
-            users, extent = read(await self._content(url), number)
+            users, extent = read((await self._request("GET", url)).body, number)
         except (SourceUnavailable, MalformedPayload) as error:
             if url not in self._told:
                 self._shared.log.warning("statistics_unreadable", url=url, detail=str(error)[:500])
@@ -89,9 +87,3 @@ class Universe:
         self._told.discard(url)
         self._shared.log.info("statistics_read", url=url, rows=extent.rows, unreadable=extent.unreadable)
         return users
-
-    async def _content(self, url: str) -> bytes:
-        answer = await self._session.request("GET", url)
-        if answer.status != _OK:
-            raise SourceUnavailable(f"HTTP {answer.status}")
-        return answer.body

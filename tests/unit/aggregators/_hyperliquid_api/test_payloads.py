@@ -7,7 +7,6 @@ from kamiyo.aggregators._hyperliquid_api.payloads import (
     DecodedTrades,
     contexts_payload,
     exchange,
-    frames_in,
     joined,
     normalize,
 )
@@ -16,6 +15,7 @@ from kamiyo.core.events import FillRole, LiquidatedFill
 from kamiyo.core.ports import Counted, Normalized
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import from_millis
+from kamiyo.hyperliquid.channels import frames_in
 from kamiyo.hyperliquid.confirmation import ConfirmedTrade, encode_confirmed
 from kamiyo.hyperliquid.info import ClearinghouseState, UserFillsByTime, VaultDetails, body_of
 from tests.builders import (
