@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kamiyo.aggregators.base import Toolbox
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
 from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeAggregator, HyperliquidNodeSettings
 from kamiyo.kit.clock import SystemClock
-
-
-class NoSession:
-    """A network nobody may use."""
-
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Any:  # noqa: ANN401, ARG002  (a port)
-        raise AssertionError(url)
 
 
 def api_aggregator() -> HyperliquidAPIAggregator:
@@ -28,4 +19,4 @@ def node_aggregator() -> HyperliquidNodeAggregator:
 
 
 def _tools() -> Toolbox:
-    return Toolbox(clock=SystemClock(), session=NoSession())
+    return Toolbox(clock=SystemClock())

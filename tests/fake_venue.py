@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from kamiyo.aggregators.base import Response, StreamItem, Toolbox, Waiting
+from kamiyo.aggregators.base import Headers, NoNetwork, Response, StreamItem, Toolbox, Waiting
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
 from kamiyo.core.errors import SourceUnavailable
 from kamiyo.core.events import Gap
@@ -107,7 +107,7 @@ class ScriptedSocket:
         return texts
 
 
-class ScriptedVenue:
+class ScriptedVenue(NoNetwork):
     """Acknowledges every subscription, says what a new subscriber gets first, and answers questions.
 
     ``answers`` are by the question's type: bytes, an Exception, or a function of the question. A type
@@ -141,7 +141,10 @@ class ScriptedVenue:
             socket.open = False
             socket.end("closed by the client")
 
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
+        assert headers is None
         await asyncio.sleep(0)
         if method == "GET":
             self.read.append(url)

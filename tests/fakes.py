@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from kamiyo.aggregators import base
 from kamiyo.aggregators._node_payloads import normalize
-from kamiyo.aggregators.base import BaseAggregator, Response, StreamItem, Toolbox, Waiting
+from kamiyo.aggregators.base import Alive, BaseAggregator, Headers, Response, StreamItem, Toolbox, Waiting
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
@@ -55,11 +56,13 @@ class StoppedError(Exception):
     """A scripted end of the process."""
 
 
-class NoNetwork:
-    """A session nothing may use."""
+class NoNetwork(base.NoNetwork):
+    """A session nothing may use: who does has failed, not waited."""
 
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(f"the network was asked: {method} {url} {body!r}")
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
+        raise AssertionError(f"the network was asked: {method} {url} {body!r} {headers}")
 
 
 def tools(clock: ManualClock | None = None) -> Toolbox:
@@ -96,7 +99,7 @@ class ScriptedAggregator(BaseAggregator):
             if isinstance(item, Exception):
                 self.script.remove(item)
                 raise item
-            if isinstance(item, Raw | Gap | Waiting):
+            if isinstance(item, Raw | Gap | Alive | Waiting):
                 self.given += 1
                 yield item
             else:

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from kamiyo.aggregators.base import Response, Toolbox
+from kamiyo.aggregators.base import Toolbox
 from kamiyo.aggregators.hyperliquid_node import (
     HyperliquidNodeAggregator,
     HyperliquidNodeSettings,
@@ -50,18 +50,11 @@ REMEMBER_EVERY: Final = 100
 # --- the way of a payload ---------------------------------------------------------------------------------
 
 
-class NoNetwork:
-    """A session nothing may use."""
-
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(f"the network was asked: {method} {url} {body!r}")
-
-
 class Pipeline:
     """The stages between a line and the database, without either."""
 
     def __init__(self) -> None:
-        tools = Toolbox(clock=SystemClock(), session=NoNetwork())
+        tools = Toolbox(clock=SystemClock())
         self._node = HyperliquidNodeAggregator(HyperliquidNodeSettings(), tools)
         self._deduplicator = Deduplicator(1 << 12)
         self._heard = 0

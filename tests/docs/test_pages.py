@@ -14,7 +14,6 @@ from kamiyo.runtime.settings import load
 from kamiyo.runtime.wiring import build_aggregators
 from tools.commands import COMMANDS
 from tools.reference.cli import documented_commands
-from tools.reference.sources import NoNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -114,7 +113,7 @@ def test_settings_shown_can_be_used(page, tmp_path) -> None:
             continue
         file = tmp_path / f"{number}.toml"
         file.write_text(indented)
-        tools = Toolbox(clock=SystemClock(), session=NoNetwork())
+        tools = Toolbox(clock=SystemClock())
         assert build_aggregators(load({}, file), tools)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kamiyo.aggregators.base import Response, Toolbox
+from kamiyo.aggregators.base import Toolbox
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings, stream_of
 from kamiyo.core.events import AccountLiquidation, LiquidatedFill
 from kamiyo.core.liquidations import Liquidation, fill_key, fold, liquidation_id, merge_all, observe
@@ -23,12 +23,7 @@ USER_FILLS = "hl-liquidation-fill-samples/userFills_0x109a42c3_2025-10.json"
 OWNER = "0x109a42c3ead059b041560cb6da71058516e7ba3e"
 
 
-class NoSession:
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(method, url, body)
-
-
-NODE = AGGREGATOR.build(HyperliquidNodeSettings(), Toolbox(SystemClock(), NoSession()))
+NODE = AGGREGATOR.build(HyperliquidNodeSettings(), Toolbox(SystemClock()))
 
 
 def read(line: bytes) -> Normalized:

@@ -7,8 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from kamiyo.aggregators.base import BaseAggregator, Response, Toolbox
-from kamiyo.core.errors import SourceUnavailable
+from kamiyo.aggregators.base import BaseAggregator, Toolbox
 from kamiyo.kit.clock import SystemClock
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
@@ -21,21 +20,13 @@ what it says is not older than its lag limit. [Data quality](../explanation/data
 states and labels, [settings](settings.md) what can be set, [rules](rules.md) why something is refused."""
 
 
-class NoNetwork:
-    """A session for describing sources: nothing may be fetched."""
-
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        del body
-        raise SourceUnavailable(f"{method} {url}: describing a source needs no network")
-
-
 def sources_page() -> str:
     built = sorted(described_sources(), key=lambda each: (each.description.priority, each.name))
     return page("Sources", INTRODUCTION, *map(_source, built))
 
 
 def described_sources() -> list[BaseAggregator]:
-    return build_aggregators(Settings(), Toolbox(clock=SystemClock(), session=NoNetwork()))
+    return build_aggregators(Settings(), Toolbox(clock=SystemClock()))
 
 
 def _source(aggregator: BaseAggregator) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -17,20 +18,29 @@ from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
 from kamiyo.core.ids import Cursor, SourceName
-from kamiyo.core.ports import Normalized, Raw, Spending, WeightBudget
+from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, WeightBudget
 from kamiyo.core.sources import SourceDescription
-from kamiyo.core.time import Clock
-from kamiyo.kit.transport import Answer, WebSocket, open_websocket
+from kamiyo.core.time import Clock, Utc
+from kamiyo.kit.transport import Answer, LineStream, WebSocket, open_websocket
 
 Response = Answer
+Headers = Mapping[str, str]
 Connect = Callable[[str], AbstractAsyncContextManager[WebSocket]]
 
 
 class Session(Protocol):
     """The network, as far as an aggregator may use it. Raises SourceUnavailable for what may work later."""
 
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
         """Send one request and wait for the whole answer."""
+        ...
+
+    def open_lines(
+        self, url: str, *, headers: Headers | None = None, silence_seconds: float
+    ) -> AbstractAsyncContextManager[LineStream]:
+        """An answer that has no end, line by line; SourceUnavailable after a silence of that length."""
         ...
 
 
@@ -47,7 +57,32 @@ class NotConfigured(Waiting, frozen=True):
     """
 
 
-StreamItem = Raw | Gap | Waiting
+class Alive(msgspec.Struct, frozen=True):
+    """The source answered and had nothing new; ``cursor`` is where it goes on, if that moved."""
+
+    heard_at: Utc
+    cursor: Cursor | None = None
+
+
+StreamItem = Raw | Gap | Alive | Waiting
+
+
+class NoNetwork:
+    """The session of what must not ask anybody."""
+
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
+        """Refuse."""
+        del body, headers
+        raise SourceUnavailable(f"{method} {url}: this process has no network")
+
+    def open_lines(
+        self, url: str, *, headers: Headers | None = None, silence_seconds: float
+    ) -> AbstractAsyncContextManager[LineStream]:
+        """Refuse."""
+        del headers, silence_seconds
+        raise SourceUnavailable(f"{url}: this process has no network")
 
 
 class NoBudget:
@@ -61,14 +96,26 @@ class NoBudget:
         """Nothing: nobody spends here."""
 
 
+class NoMoney:
+    """The purse of a process that has none."""
+
+    async def set_aside(
+        self, source: SourceName, amount_usd: Decimal, *, daily_limit_usd: Decimal
+    ) -> UsdSpending | None:
+        """Nothing is left."""
+        del source, amount_usd, daily_limit_usd
+        return None  # an answer, not the lack of one
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """All that an aggregator is handed. What is not here, it may not use."""
 
     clock: Clock
-    session: Session
+    session: Session = field(default_factory=NoNetwork)
     connect: Connect = open_websocket
     budget: WeightBudget = field(default_factory=NoBudget)
+    money: UsdBudget = field(default_factory=NoMoney)
     random: random.Random = field(default_factory=random.Random)
 
 
@@ -126,9 +173,11 @@ class BaseAggregator(ABC):
                     found.extend(self.normalize_exploit(item))
         return found
 
-    async def make_request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
+    async def make_request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
         """One request through the session; SourceUnavailable for an answer that is not a success."""
-        response = await self.session.request(method, url, body=body)
+        response = await self.session.request(method, url, body=body, headers=headers)
         if response.status not in _SUCCESS:  # the session follows no redirect, so that is none either
             raise SourceUnavailable(f"{self.name} answered {response.status}")
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.reports import Report, ReportDeleted
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Utc
@@ -74,6 +76,8 @@ class Counted(enum.StrEnum):
     MARKET_STATES = "market_states"
     VAULT_STATES = "vault_states"
     ACCOUNT_STATES = "account_states"
+    REPORTS = "reports"
+    UNRELATED_POSTS = "unrelated_posts"  # read, and found to claim nothing of any case
     PRICES = "prices"  # marks, mids and quotes: shown to detectors, not stored
     REJECTS = "rejects"
 
@@ -94,6 +98,8 @@ Event = (
     | MarketState
     | VaultState
     | AccountState
+    | Report
+    | ReportDeleted
 )
 
 
@@ -158,6 +164,24 @@ class Journal(Protocol):
 
     async def newest_block(self, source: SourceName) -> int | None:
         """The highest block number a source's stored batches reached, or None."""
+        ...
+
+
+class UsdSpending(Protocol):
+    """Money set aside for something that costs, not yet known how much exactly."""
+
+    async def settle(self, amount_usd: Decimal) -> None:
+        """Say what it cost; the rest is given back. What is never settled stays spent in full."""
+        ...
+
+
+class UsdBudget(Protocol):
+    """What sources may spend in one UTC day, over all processes. StorageUnavailable: then nothing may be."""
+
+    async def set_aside(
+        self, source: SourceName, amount_usd: Decimal, *, daily_limit_usd: Decimal
+    ) -> UsdSpending | None:
+        """Take an amount out of today's limit; None where that much is not left."""
         ...
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from kamiyo.core.ids import SourceName
 from kamiyo.core.time import Utc
 
+ANY_AGE: Final = timedelta(days=36_500)  # the lag limit of what tells of old things, or of none for days
+
 
 class SourceType(enum.StrEnum):
     """How a source speaks to us."""
 
     STREAM = "stream"  # alive only while it is heard
+    POLLED = "polled"  # asked now and then; alive while it answers
     CATALOGUE = "catalogue"  # ships with the product; loaded, never live
 
 
@@ -54,7 +58,10 @@ class CoverageLabel(enum.StrEnum):
 
 
 class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What an aggregator says of the source it reads. Lower ``priority`` starts first."""
+    """What an aggregator says of the source it reads. Lower ``priority`` starts first.
+
+    ``poll_every`` is how often one that is polled is asked.
+    """
 
     name: SourceName
     type: SourceType
@@ -63,6 +70,7 @@ class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
     label: CoverageLabel
     silence_limit: timedelta
     lag_limit: timedelta
+    poll_every: timedelta | None = None
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +116,8 @@ def _freshness(status: SourceStatus, now: datetime) -> SourceHealth:
     # Both ways: what is dated later than now was dated by a wrong clock, and would look fresh until then.
     if abs(now - status.heard_at) > status.silence_limit:
         return SourceHealth.STALE
+    if status.lag_limit >= ANY_AGE:
+        return SourceHealth.LIVE
     if status.last_event_at is None or abs(now - status.last_event_at) > status.lag_limit:
         return SourceHealth.BEHIND
     return SourceHealth.LIVE

@@ -20,6 +20,7 @@ from kamiyo.core.errors import SourceUnavailable
 from kamiyo.kit.fast_socket import BINARY, CLOSE_SECONDS, LARGEST_TEXT, LOST, OPEN_SECONDS, ending, open_fast
 
 _LARGEST_ANSWER = 64 << 20
+_LONGEST_LINE = 4 << 20
 _LONGEST_REQUEST_SECONDS = 120.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # This machine is never reached by a proxy, whatever the environment says of proxies.
@@ -38,25 +39,78 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LineStream:
+    """An answer that goes on. ``answer`` has no body unless it is a refusal."""
+
+    answer: Answer
+    lines: AsyncGenerator[bytes]
+
+
 class HttpSession:
     """HTTP over one pooled client. A body is JSON; a redirect is an answer like any other."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Answer:
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send one request; SourceUnavailable where no answer came, none in time, or one without an end."""
-        host = httpx.URL(url).host
-        headers = None if body is None else _JSON
+        host = _host_of(url)
+        sent = ({} if body is None else _JSON) | dict(headers or {})
         try:
             async with (
                 asyncio.timeout(_LONGEST_REQUEST_SECONDS),
-                self._client.stream(method, url, content=body, headers=headers) as response,
+                self._client.stream(method, url, content=body, headers=sent) as response,
             ):
                 content = await _whole_body(response, host)
         except (httpx.HTTPError, TimeoutError) as error:
             raise SourceUnavailable(f"{host}: {type(error).__name__}") from error
         return Answer(response.status_code, response.headers, content)
+
+    @asynccontextmanager
+    async def open_lines(
+        self, url: str, *, headers: Mapping[str, str] | None = None, silence_seconds: float
+    ) -> AsyncGenerator[LineStream]:
+        """An answer that has no end, line by line; SourceUnavailable after a silence of that length.
+
+        An answer that is no success has no lines: its status and what it says are all there is.
+        """
+        host = _host_of(url)
+        timeout = httpx.Timeout(OPEN_SECONDS, read=silence_seconds)
+        try:
+            async with self._client.stream("GET", url, headers=headers, timeout=timeout) as response:
+                good = response.is_success
+                body = b"" if good else await _whole_body(response, host)
+                yield LineStream(
+                    Answer(response.status_code, response.headers, body), _lines_of(response, host, some=good)
+                )
+        except httpx.HTTPError as error:
+            raise SourceUnavailable(f"{host}: {type(error).__name__}") from error
+
+
+def _host_of(url: str) -> str:
+    """What may be said of a URL: a path or a query can hold a secret."""
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL as error:
+        raise SourceUnavailable("a URL that is none was asked for") from error
+
+
+async def _lines_of(response: httpx.Response, host: str, *, some: bool) -> AsyncGenerator[bytes]:
+    """Each line without its end, an empty one too: it may be what says that the server is alive."""
+    if not some:
+        return
+    rest = bytearray()
+    async for part in response.aiter_bytes():
+        rest += part
+        *whole, last = rest.split(b"\n")
+        for line in whole:
+            yield bytes(line.removesuffix(b"\r"))
+        rest = last
+        if len(rest) > _LONGEST_LINE:
+            raise SourceUnavailable(f"{host}: a line of more than {_LONGEST_LINE >> 20} MiB")
 
 
 async def _whole_body(response: httpx.Response, host: str) -> bytes:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from kamiyo.aggregators.base import BaseAggregator
+from kamiyo.aggregators.base import Alive, BaseAggregator
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
@@ -23,6 +23,8 @@ from kamiyo.processing.normalizer import normalize, reject
 from kamiyo.processing.validator import validate
 
 MAX_BATCH_PAYLOADS = 500
+
+Item = Raw | Gap | Alive
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Pipeline:
         self._deduplicator = Deduplicator() if deduplicator is None else deduplicator
         self._continuity = Continuity(aggregator.name, newest_block)
 
-    async def run(self, items: Sequence[Raw | Gap]) -> list[Outcome]:
+    async def run(self, items: Sequence[Item]) -> list[Outcome]:
         """Store what these payloads say, as a rule in one transaction: one outcome for each there was.
 
         StorageUnavailable leaves everything as it was before.
@@ -81,7 +83,7 @@ class Pipeline:
             self._undo()
             raise
 
-    async def _run(self, items: Sequence[Raw | Gap]) -> list[Outcome]:
+    async def _run(self, items: Sequence[Item]) -> list[Outcome]:
         batch, counts = self._prepare(items)
         try:
             return [await self._store(batch, counts)]
@@ -99,13 +101,17 @@ class Pipeline:
         _count(batch, counts, written)
         return Outcome(batch, counts, written)
 
-    def _prepare(self, items: Sequence[Raw | Gap]) -> tuple[Batch, Counter[Counted]]:
+    def _prepare(self, items: Sequence[Item]) -> tuple[Batch, Counter[Counted]]:
         draft, now = _Draft(), self._clock.now()
         for item in items:
-            if isinstance(item, Gap):
-                draft.gaps.append(item)
-            else:
-                self._take(draft, item, now)
+            match item:
+                case Gap():
+                    draft.gaps.append(item)
+                case Alive():
+                    draft.heard_at = item.heard_at
+                    draft.cursor = item.cursor or draft.cursor
+                case Raw():
+                    self._take(draft, item, now)
         batch = Batch(
             source=self._aggregator.name,
             events=tuple(draft.events),
@@ -143,9 +149,9 @@ class Pipeline:
         self._continuity.batch_failed()
 
 
-def _refusal(item: Raw | Gap, batch: Batch, error: StorageRefused) -> tuple[Batch, Counter[Counted]]:
+def _refusal(item: Item, batch: Batch, error: StorageRefused) -> tuple[Batch, Counter[Counted]]:
     """What is stored of a payload the database does not take: that it came, and why it is not here."""
-    if isinstance(item, Gap):
+    if not isinstance(item, Raw):
         raise error
     counts = Counter({Counted.PAYLOADS: 1, Counted.REJECTS: 1})
     refusal = msgspec.structs.replace(

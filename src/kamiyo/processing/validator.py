@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRow, LiquidatedFill
 from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
+from kamiyo.core.reports import Report
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
 from kamiyo.core.trade_rules import broken_trades
@@ -67,19 +69,18 @@ def _reject_trade(raw: Raw, trade: Trade, rule: str) -> Reject:
     return reject(raw, rule=rule, detail=f"trade {trade.tid} of {trade.asset}", payload=_encode(trade))
 
 
+_COUNTED: Mapping[type, Counted] = {
+    LiquidatedFill: Counted.LIQUIDATED_FILLS,
+    MarketState: Counted.MARKET_STATES,
+    VaultState: Counted.VAULT_STATES,
+    AccountState: Counted.ACCOUNT_STATES,
+    Report: Counted.REPORTS,
+}
+
+
 def _counted(event: Event) -> Counted:
-    """What an event was counted as; all that is neither of these comes from the ledger."""
-    match event:
-        case LiquidatedFill():
-            return Counted.LIQUIDATED_FILLS
-        case MarketState():
-            return Counted.MARKET_STATES
-        case VaultState():
-            return Counted.VAULT_STATES
-        case AccountState():
-            return Counted.ACCOUNT_STATES
-        case _:
-            return Counted.LEDGER_EVENTS
+    """What an event was counted as; all that is none of these comes from the ledger."""
+    return _COUNTED.get(type(event), Counted.LEDGER_EVENTS)
 
 
 def _reject_event(raw: Raw, event: Event, rule: str) -> Reject:

@@ -18,6 +18,7 @@ from kamiyo.core.errors import InvalidQuery
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
 from kamiyo.core.money import install_context
+from kamiyo.core.ports import Raw
 from kamiyo.core.sources import SourceType
 from kamiyo.core.time import Clock, rfc3339
 from kamiyo.kit.clock import SystemClock
@@ -204,8 +205,9 @@ class _Listening:
                     self._recorder.add_gap(item, self._clock.now())
                 else:
                     self._waiting = None
-                    self._recorder.add(item)
                     self._cursor = item.cursor or self._cursor
+                    if isinstance(item, Raw):
+                        self._recorder.add(item)
 
     async def _failed(self, error: Exception) -> None:
         detail = f"{type(error).__name__}: {error}"

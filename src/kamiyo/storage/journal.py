@@ -33,6 +33,8 @@ INSERT INTO ledger_movements (chain, timestamp, hash, type, digest, users, delta
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
 """
 
+_BY_MONTH = (LiquidatedFill, AccountLiquidation, LedgerMovement, MarketState, VaultState, AccountState)
+
 E = TypeVar("E")
 
 
@@ -86,7 +88,7 @@ class PostgresJournal:
     async def _ensure_partitions(self, connection: Connection, events: Iterable[Event]) -> None:
         # Housekeeping makes them ahead of need; this is for history, and for when nobody kept house.
         await self._ensure_today(connection)
-        moments = {e.timestamp for e in events if type(e) is not Exploit and type(e) is not HonestCase}
+        moments = {e.timestamp for e in events if isinstance(e, _BY_MONTH)}
         missing = {month_of(moment) for moment in moments} - self._months
         if missing:
             await ensure_months(connection, missing)

@@ -43,7 +43,7 @@ FROM sources ORDER BY priority, name
 async def register(connection: Connection, description: SourceDescription, at: datetime) -> bool:
     """Make a source known or renew its description; whether it is switched on."""
     row = msgspec.structs.astuple(description)
-    name, kind, url, priority, label, silence, lag = row
+    name, kind, url, priority, label, silence, lag, _poll_every = row
     async with translated():
         return bool(await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag, at))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from kamiyo.aggregators.base import NotConfigured, Response, StreamItem, Toolbox, Waiting
+from kamiyo.aggregators.base import NotConfigured, StreamItem, Toolbox, Waiting
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings
 from kamiyo.core.errors import CursorExpired, MalformedPayload
 from kamiyo.core.events import Gap
@@ -19,11 +19,6 @@ from kamiyo.core.ports import Raw
 
 FIRST = 490_001  # 2025-11-24T17 in hours since the epoch
 Step = Callable[[], object]
-
-
-class NoSession:
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(method, url, body)
 
 
 class ScriptedClock:
@@ -64,7 +59,7 @@ class Node:
 
     def aggregator(self, clock: ScriptedClock | None = None):
         settings = HyperliquidNodeSettings(path=str(self.root))
-        return AGGREGATOR.build(settings, Toolbox(clock or ScriptedClock(), NoSession()))
+        return AGGREGATOR.build(settings, Toolbox(clock or ScriptedClock()))
 
     async def drain(self, cursor: Cursor | None = None) -> list[StreamItem]:
         """All there is now."""
@@ -411,7 +406,7 @@ async def test_who_never_spoke_of_a_node_is_not_told_that_it_is_missing(
     monkeypatch.setenv("HOME", str(tmp_path))
     if made:
         (tmp_path / "hl" / "data").mkdir(parents=True)
-    tools = Toolbox(clock=ScriptedClock(), session=NoSession())
+    tools = Toolbox(clock=ScriptedClock())
     source = AGGREGATOR.build(HyperliquidNodeSettings(path=path), tools)
     async with aclosing(source.stream(None)) as items:
         assert type(await anext(items)) is kind

@@ -2,19 +2,22 @@
 
 import pytest
 
-from kamiyo.aggregators.base import Response, Toolbox
+from kamiyo.aggregators.base import Headers, NoNetwork, Response, Toolbox
 from kamiyo.aggregators.hyperliquid_api import AGGREGATOR, HyperliquidAPISettings
 from kamiyo.core.errors import SourceUnavailable
 from tests.fakes import ManualClock
 
 
-class Answering:
+class Answering(NoNetwork):
     """A network whose every answer has one status."""
 
     def __init__(self, status: int) -> None:
         self.status = status
 
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:  # noqa: ARG002  # the port's names
+    async def request(
+        self, method: str, url: str, *, body: bytes | None = None, headers: Headers | None = None
+    ) -> Response:
+        del method, url, body, headers
         return Response(self.status, {}, b"content")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kamiyo.aggregators.base import Response, StreamItem, Toolbox
+from kamiyo.aggregators.base import StreamItem, Toolbox
 from kamiyo.aggregators.catalogue import (
     AGGREGATOR,
     CatalogueAggregator,
@@ -61,16 +61,9 @@ class StoppedClock:
         raise AssertionError(f"the catalogue waited {duration}")
 
 
-class NoNetwork:
-    """A session nothing may use."""
-
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(f"the catalogue asked the network: {method} {url} {body!r}")
-
-
 def aggregator(directory: Path | None = None) -> CatalogueAggregator:
     settings = CatalogueSettings(directory=None if directory is None else str(directory))
-    built = AGGREGATOR.build(settings, Toolbox(clock=StoppedClock(), session=NoNetwork()))
+    built = AGGREGATOR.build(settings, Toolbox(clock=StoppedClock()))
     assert isinstance(built, CatalogueAggregator)
     return built
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamiyo.aggregators._node_files import next_hour
-from kamiyo.aggregators.base import Response, Toolbox
+from kamiyo.aggregators.base import Toolbox
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR, HyperliquidNodeSettings, stream_of
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import AccountLiquidation, FillRole, LedgerMovement, LiquidatedFill, LiquidationMethod
@@ -25,14 +25,7 @@ MILLIS = 1_761_584_402_387
 MARKET = {"liquidatedUser": VICTIM, "markPx": "0.15319", "method": "market"}
 
 
-class NoSession:
-    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Response:
-        raise AssertionError(method, url, body)
-
-
-AGGREGATOR_UNDER_TEST = AGGREGATOR.build(
-    HyperliquidNodeSettings(path="/data"), Toolbox(SystemClock(), NoSession())
-)
+AGGREGATOR_UNDER_TEST = AGGREGATOR.build(HyperliquidNodeSettings(path="/data"), Toolbox(SystemClock()))
 
 
 def fill(**changes) -> dict:
@@ -130,7 +123,7 @@ def test_the_aggregator_introduces_itself() -> None:
 
 def test_the_home_directory_is_found() -> None:
     """The default is where the node writes by default."""
-    node = AGGREGATOR.build(HyperliquidNodeSettings(), Toolbox(SystemClock(), NoSession()))
+    node = AGGREGATOR.build(HyperliquidNodeSettings(), Toolbox(SystemClock()))
     assert node.description.url == f"file:{Path.home() / 'hl/data'}"
 
 

@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from kamiyo.core.sources import SourceHealth, SourceState, SourceType, health_of
+from kamiyo.core.sources import ANY_AGE, SourceHealth, SourceState, SourceType, health_of
 from tests.builders import NOW, a_source_description, a_source_status
 
 SILENCE = 60  # seconds without a word before a_source_status() is stale
@@ -87,12 +87,20 @@ def test_a_source_that_is_switched_off_is_inactive(type_, state) -> None:
 @pytest.mark.parametrize("type_", SourceType)
 @pytest.mark.parametrize("state", SourceState)
 def test_nothing_is_live_without_a_fresh_word_and_fresh_content(type_, state) -> None:
-    """Over every state and age, live means a stream heard within its limit with content within its own."""
+    """Over every state and age, live means heard within its limit with content within its own."""
     for active, heard, event in product([True, False], AGES, AGES):
         health = health_of(status(active=active, heard=heard, event=event, state=state, type=type_), NOW)
         fresh = heard is not None and abs(heard) <= SILENCE and event is not None and abs(event) <= LAG
-        may_be_live = fresh and active and type_ is SourceType.STREAM and state in HEARD
+        may_be_live = fresh and active and type_ in {SourceType.STREAM, SourceType.POLLED} and state in HEARD
         assert (health is SourceHealth.LIVE) == may_be_live, (active, heard, event)
+
+
+@pytest.mark.parametrize("event", [None, 0, 100_000, -100_000])
+def test_what_may_tell_of_old_things_is_live_while_it_is_heard(event) -> None:
+    """A list of hacks that answers is live though nobody was robbed for weeks; silent, it is stale."""
+    told = status(heard=10, event=event, type=SourceType.POLLED, lag_limit=ANY_AGE)
+    assert health_of(told, NOW) is SourceHealth.LIVE
+    assert health_of(told, NOW + timedelta(seconds=SILENCE + 1)) is SourceHealth.STALE
 
 
 def test_live_decays_by_itself() -> None:

@@ -1,6 +1,7 @@
 """HTTP and WebSocket on real sockets of this machine: what is refused, bounded, and whom one speaks to."""
 
 import asyncio
+import contextlib
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from kamiyo.core.errors import SourceUnavailable
 from kamiyo.kit import transport
 from kamiyo.kit.fast_socket import FastSocket, open_fast
-from kamiyo.kit.transport import WebSocket, _open_plain, open_session, open_websocket
+from kamiyo.kit.transport import HttpSession, WebSocket, _open_plain, open_session, open_websocket
 from tests.frames import CLOSE, TEXT, Peer, frame, listening, serving
 
 
@@ -42,6 +43,62 @@ async def test_an_answer_comes_whole() -> None:
         answer = await session.request("POST", url, body=b"{}")
     assert (answer.status, answer.headers["x-limit"], answer.body) == (429, "7", b"no")
     assert heard[0].startswith(b"POST /info")
+
+
+async def test_lines_are_handed_on_as_they_come() -> None:
+    """Whatever pieces they came in, empty ones too, and not the one that has no end yet."""
+    parts = [b"one\r\ntw", b"o\n\r", b"\n\nleft over"]
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        assert b"x-key: open" in asked.lower()
+        writer.write(b"HTTP/1.1 200 OK\r\nx-limit: 7\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with listening(handle) as port, open_session() as session:
+        url = f"http://127.0.0.1:{port}/stream"
+        async with session.open_lines(url, headers={"x-key": "open"}, silence_seconds=5) as stream:
+            assert (stream.answer.status, stream.answer.headers["x-limit"]) == (200, "7")
+            assert [line async for line in stream.lines] == [b"one", b"two", b"", b""]
+
+
+async def test_a_refusal_of_lines_is_an_answer_with_a_body() -> None:
+    """Why it was refused stands in it, and no line does."""
+    said = b"HTTP/1.1 429 Too Many\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+    async with (
+        serving_once(said) as (url, _heard),
+        open_session() as session,
+        session.open_lines(url, silence_seconds=5) as stream,
+    ):
+        assert (stream.answer.status, stream.answer.body) == (429, b"no")
+        assert [line async for line in stream.lines] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"), [(b"\n", "ReadTimeout"), (b"x" * 5_000_000, "a line of more than 4 MiB")]
+)
+async def test_a_stream_that_falls_silent_or_never_ends_a_line_is_given_up(said: bytes, detail: str) -> None:
+    """Silence longer than was agreed is an end, and memory is bounded."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + said)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            await reader.read()
+
+    async with listening(handle) as port, open_session() as session:
+        with pytest.raises(SourceUnavailable, match=rf"^127\.0\.0\.1: {detail}"):
+            await _read_all(session, f"http://127.0.0.1:{port}/?key=x")
+
+
+async def _read_all(session: HttpSession, url: str) -> None:
+    async with session.open_lines(url, silence_seconds=0.3) as stream:
+        async for _line in stream.lines:
+            pass
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
+from kamiyo.aggregators.base import Alive
 from kamiyo.core.errors import StorageRefused, StorageUnavailable
 from kamiyo.core.ids import Cursor
 from kamiyo.core.ports import Batch, Counted, Raw
@@ -54,6 +55,16 @@ async def test_one_transaction_holds_all_that_a_batch_says() -> None:
     assert (batch.heard_at, batch.last_event_at) == (later.received_at, NOW.replace(microsecond=250_123))
     assert outcome.counts[Counted.LIQUIDATED_FILLS] == outcome.written.new_fills == 2
     assert outcome.counts[Counted.REJECTS] == 1
+
+
+async def test_an_answer_with_nothing_new_is_a_word_of_life() -> None:
+    """It moves the source's clock, and its cursor where it names one, and stores nothing else."""
+    journal = MemoryJournal()
+    alive = [Alive(NOW, Cursor("8")), Alive(NOW + timedelta(seconds=1))]
+    [outcome] = await pipeline(journal).run(alive)
+    [batch] = journal.batches
+    assert (batch.heard_at, batch.cursor, batch.last_event_at) == (alive[1].heard_at, "8", None)
+    assert (batch.events, batch.rejects, batch.gaps, outcome.counts) == ((), (), (), {})
 
 
 async def test_the_newest_fact_counts_not_the_last() -> None:

@@ -236,6 +236,8 @@ CREATE TABLE spans (
     market_states     bigint NOT NULL,
     vault_states      bigint NOT NULL,
     account_states    bigint NOT NULL,
+    reports           bigint NOT NULL,
+    unrelated_posts   bigint NOT NULL,
     prices            bigint NOT NULL,
     rejects           bigint NOT NULL,
     updated_at        timestamptz NOT NULL DEFAULT now(),

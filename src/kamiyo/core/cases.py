@@ -1,0 +1,104 @@
+"""Which reports tell of the same case: decisions, their reasons, and the history they leave."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from kamiyo.core.exploits import exploit_id
+from kamiyo.core.ids import ExploitId
+from kamiyo.core.reports import Report
+from kamiyo.core.time import Utc
+
+RULES = "rules"  # the author of what no person decided
+
+
+class Outcome(enum.StrEnum):
+    """Whether a report tells of a case that is known."""
+
+    SAME = "same"
+    DIFFERENT = "different"  # from all that are known: a case of its own
+    ASK = "ask"  # a case of its own until a person decides
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that spoke for or against. ``weight`` is in bits: one doubles the odds of the same case."""
+
+    feature: str
+    detail: str
+    weight: float
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided of a report. ``tx_hash`` is the case meant, unless there is none.
+
+    ``probability`` is that of the same case, from 0 to 1, by the calibrated score.
+    """
+
+    outcome: Outcome
+    tx_hash: ExploitId | None = None
+    probability: float
+    reasons: tuple[Reason, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A known case that shares a key with a report, with the reports it is made of."""
+
+    tx_hash: ExploitId
+    reports: tuple[Report, ...]
+
+
+class Matching(Protocol):
+    """Are two reports the same case? Pure: the same reports give the same answer."""
+
+    def keys(self, report: Report) -> tuple[str, ...]:
+        """What a report is found by: two of the same case share at least one, and few others share any."""
+        ...
+
+    def decide(self, report: Report, candidates: Sequence[Candidate]) -> Decision:
+        """Which of the cases found by its keys a report tells of, if any."""
+        ...
+
+
+class CaseEventKind(enum.StrEnum):
+    """What was done to a case."""
+
+    OPENED = "opened"  # by a report that tells of no case known
+    JOINED = "joined"  # a report was added
+    CHANGED = "changed"  # a report of it was edited or deleted
+    MERGED = "merged"  # another case turned out to be this one
+    SPLIT = "split"  # reports were taken out into a case of their own
+    STATUS_SET = "status_set"
+    ASKED = "asked"  # a person is asked whether a report belongs here
+    ANSWERED = "answered"
+    UNDONE = "undone"  # an earlier event was taken back
+
+
+class CaseEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a case's history. ``author`` is a person's name, or ``rules``.
+
+    ``details`` holds what is needed to undo it, as JSON.
+    """
+
+    event_id: int
+    tx_hash: ExploitId
+    kind: CaseEventKind
+    at: Utc
+    author: str
+    reason: str
+    reasons: tuple[Reason, ...] = ()
+    report_ids: tuple[str, ...] = ()
+    other: ExploitId | None = None
+    undone_by: int | None = None
+
+
+def birth_id(report: Report) -> ExploitId:
+    """The id of the case a report opens: the curator's, the first transaction, or a hash of its own id."""
+    if report.curated is not None:
+        return report.curated.tx_hash
+    if report.facts.transactions:
+        return ExploitId(report.facts.transactions[0])
+    return exploit_id(report.report_id)
