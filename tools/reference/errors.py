@@ -22,13 +22,17 @@ more under the same `request_id`."""
 
 # What each code means; a code used in the code without a sentence here is an error of `./dev docs`.
 PROBLEMS: Final = {
+    "body_too_large": "the body of a change is larger than any change needs",
+    "cross_site": "a page of another origin asked for a change; only own pages and programs may",
     "cursor_expired": "the stream no longer holds what follows the cursor: read the lists again",
     "http_error": "any other error of HTTP itself",
     "internal_error": "a defect of ours; the log has it under the `request_id`",
+    "invalid_body": "the body is cut off, no JSON, or not of the documented form; `detail` says where",
     "invalid_cursor": "a list's cursor was not given out for this list in this order",
     "invalid_parameters": "a parameter is unknown, repeated, malformed or out of range; `errors` names each",
-    "method_not_allowed": "everything is read with GET",
+    "method_not_allowed": "the path is not asked by this method",
     "not_found": "nothing is stored under this id, or there is no such path",
+    "not_json": "the body of a change must be sent as `application/json`",
     "schema_mismatch": "the database has another schema than this version of KAMIYO: see its log",
     "storage_unavailable": "the database does not answer; asking again later works, nothing stored is lost",
     "too_long": "path and query together are too long",

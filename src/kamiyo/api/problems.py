@@ -96,7 +96,7 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     code = _CODES_OF_STATUS.get(error.status_code, "http_error")
     detail = {
         404: f"there is nothing at {request.scope['path']}",
-        405: f"{request.method} is not possible here: everything is read with GET",
+        405: f"{request.method} is not possible here",
     }.get(error.status_code, HTTPStatus(error.status_code).description)
     return problem_response(request.scope, error.status_code, code, detail, headers=error.headers)
 
