@@ -33,7 +33,14 @@ from kamiyo.core.liquidations import Liquidation, fold, liquidation_id, observe
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
-from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceState, SourceStatus, SourceType
+from kamiyo.core.sources import (
+    CoverageLabel,
+    SourceDescription,
+    SourceState,
+    SourceStatus,
+    SourceType,
+    Subject,
+)
 from kamiyo.core.states import AccountState, MarketState, Position, VaultState
 from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.hyperliquid.wire import WireFill
@@ -179,6 +186,7 @@ _SOURCE_DESCRIPTION = SourceDescription(
     label=CoverageLabel.COMPLETE,
     silence_limit=timedelta(seconds=60),
     lag_limit=timedelta(seconds=30),
+    subject=Subject.VENUE,
 )
 _SOURCE_STATUS = SourceStatus(
     name=NODE,
@@ -196,6 +204,7 @@ _SOURCE_STATUS = SourceStatus(
     first_event_at=NOW,
     last_event_at=NOW,
     state_changed_at=NOW,
+    subject=Subject.VENUE,
 )
 _MARKET_STATE = MarketState(
     source=API,

@@ -36,7 +36,7 @@ from kamiyo.core.errors import InvalidSettings, KamiyoError, MalformedPayload, S
 from kamiyo.core.ids import Address, Asset, Chain, Cursor, SourceName, parse_address, parse_asset
 from kamiyo.core.money import Price, parse_decimal
 from kamiyo.core.ports import Normalized, Raw
-from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType
+from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType, Subject
 from kamiyo.core.time import to_millis
 from kamiyo.hyperliquid.addresses import Network
 from kamiyo.hyperliquid.info import AllMids, Meta
@@ -108,6 +108,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
             label=CoverageLabel.SAMPLE,
             silence_limit=timedelta(seconds=10),
             lag_limit=timedelta(seconds=60),
+            subject=Subject.VENUE,
         )
         super().__init__(tools)
         self._settings = settings

@@ -23,7 +23,7 @@ from kamiyo.aggregators.base import (
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Chain, Cursor, SourceName
 from kamiyo.core.ports import Normalized, Raw
-from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType
+from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType, Subject
 
 __all__ = ["AGGREGATOR", "HyperliquidNodeAggregator", "HyperliquidNodeSettings", "stream_of"]
 
@@ -59,6 +59,7 @@ class HyperliquidNodeAggregator(BaseAggregator):
             label=CoverageLabel.COMPLETE,
             silence_limit=timedelta(seconds=10),
             lag_limit=timedelta(seconds=60),
+            subject=Subject.VENUE,
         )
         super().__init__(tools)
         self._settings = settings

@@ -22,6 +22,14 @@ class SourceType(enum.StrEnum):
     CATALOGUE = "catalogue"  # ships with the product; loaded, never live
 
 
+class Subject(enum.StrEnum):
+    """What a source tells of: one that is live says nothing of how well the others' subjects are known."""
+
+    VENUE = "venue"  # what happens on the venue itself
+    EXPLOITS = "exploits"  # cases, and what is reported of them
+    CLAIMS = "claims"  # what others say happened, there and elsewhere
+
+
 class SourceState(enum.StrEnum):
     """What the ingesting process last knew of a source."""
 
@@ -71,6 +79,7 @@ class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
     silence_limit: timedelta
     lag_limit: timedelta
     poll_every: timedelta | None = None
+    subject: Subject = Subject.EXPLOITS
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +104,7 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     first_event_at: datetime | None
     last_event_at: datetime | None
     state_changed_at: Utc
+    subject: Subject = Subject.EXPLOITS
 
 
 def health_of(status: SourceStatus, now: datetime) -> SourceHealth:

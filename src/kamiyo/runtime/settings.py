@@ -56,7 +56,7 @@ def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
             table[name] = value
     table["sources"] = _sources(environment, table.get("sources", {}))
     try:
-        settings = msgspec.convert(table, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(table, Settings, strict=False, dec_hook=decode_setting)
     except msgspec.ValidationError as error:
         raise InvalidSettings(
             f"{error}; settings come from {file or 'no file'} and {_PREFIX}* variables"
@@ -98,7 +98,8 @@ def _sources(environment: Mapping[str, str], table: object) -> dict[str, dict[st
     return sources
 
 
-def _decode(kind: type, value: object) -> object:
+def decode_setting(kind: type, value: object) -> object:
+    """A setting whose kind is our own; TypeError for what cannot be set."""
     if kind is object:  # a setting of a source: checked when that source is built
         return value
     if kind is Secret and isinstance(value, str):

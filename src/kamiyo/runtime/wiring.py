@@ -12,7 +12,7 @@ from kamiyo import aggregators
 from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, BaseAggregator, Toolbox
 from kamiyo.core.errors import InvalidSettings
 from kamiyo.kit.plugins import discover
-from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.settings import Settings, decode_setting
 
 _NOTICED_SILENCE = timedelta(seconds=2)
 _SHARED = frozenset({"base", "social"})
@@ -68,6 +68,6 @@ def _tables(settings: Settings) -> list[tuple[AggregatorSpec[Any], AggregatorSet
 
 def _table(name: str, kind: type[AggregatorSettings], table: Mapping[str, object]) -> AggregatorSettings:
     try:
-        return msgspec.convert(dict(table), kind, strict=False)
+        return msgspec.convert(dict(table), kind, strict=False, dec_hook=decode_setting)
     except msgspec.ValidationError as error:
         raise InvalidSettings(f"sources.{name}: {error}") from error

@@ -14,9 +14,11 @@ from kamiyo.storage import outbox
 from kamiyo.storage.pool import Connection, translated
 
 _REGISTER = """
-INSERT INTO sources (name, type, url, priority, label, silence_limit, lag_limit, state, state_changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'starting', $8)
+INSERT INTO sources
+    (name, type, url, priority, label, silence_limit, lag_limit, subject, state, state_changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9)
 ON CONFLICT (name) DO UPDATE SET type = excluded.type, url = excluded.url, label = excluded.label,
+    subject = excluded.subject,
     silence_limit = excluded.silence_limit, lag_limit = excluded.lag_limit
 RETURNING active
 """
@@ -35,7 +37,7 @@ WHERE name = $1
 """
 _LIST = """
 SELECT name, type, url, priority, active, label, silence_limit, lag_limit, state, detail, heard_at,
-    last_fetch, first_event_at, last_event_at, state_changed_at
+    last_fetch, first_event_at, last_event_at, state_changed_at, subject
 FROM sources ORDER BY priority, name
 """
 
@@ -43,9 +45,11 @@ FROM sources ORDER BY priority, name
 async def register(connection: Connection, description: SourceDescription, at: datetime) -> bool:
     """Make a source known or renew its description; whether it is switched on."""
     row = msgspec.structs.astuple(description)
-    name, kind, url, priority, label, silence, lag, _poll_every = row
+    name, kind, url, priority, label, silence, lag, _poll_every, subject = row
     async with translated():
-        return bool(await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag, at))
+        return bool(
+            await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag, subject, at)
+        )
 
 
 async def report_state(

@@ -4,7 +4,7 @@ import pytest
 
 from kamiyo.api.services.health import Database, Status, judge
 from kamiyo.api.services.sources import EXPLOITS, LIQUIDATIONS, SOURCES, build_freshness
-from kamiyo.core.sources import CoverageLabel, SourceState, SourceType
+from kamiyo.core.sources import CoverageLabel, SourceState, SourceType, Subject
 from tests.builders import API, NODE, NOW, a_source_status
 
 CATALOGUE = a_source_status(
@@ -103,6 +103,17 @@ def test_a_source_nobody_set_up_is_no_concern_beside_a_live_one():
     known = build_freshness([SAMPLE, unset], {}, LIQUIDATIONS, NOW)
     assert (known.warnings, known.coverage.label) == ([], "sample")
     assert judge(CURRENT, [SAMPLE, unset], NOW) == (Status.OK, [])
+
+
+@pytest.mark.parametrize("subject", [Subject.CLAIMS, Subject.EXPLOITS])
+def test_a_live_stream_of_something_else_stands_for_no_liquidation(subject):
+    """What others claim or report being heard makes neither liquidations fresh nor the server healthy."""
+    other = a_source_status(name="other", subject=subject)
+    alone = build_freshness([other], {}, LIQUIDATIONS, NOW)
+    assert (alone.stale, alone.coverage.sources) == (True, [])
+    assert alone.warnings == ["no source of liquidations is set up"]
+    assert judge(CURRENT, [other], NOW)[0] is Status.DOWN
+    assert judge(CURRENT, [other, LIVE], NOW) == (Status.OK, [])
 
 
 def test_exploits_are_never_fresh_without_a_stream():

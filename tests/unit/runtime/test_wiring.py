@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from kamiyo.aggregators.base import AggregatorSettings
 from kamiyo.core.errors import InvalidSettings
-from kamiyo.runtime.settings import Settings
+from kamiyo.kit.secret import Secret
+from kamiyo.runtime.settings import Settings, decode_setting
 from kamiyo.runtime.wiring import build_aggregators, check_sources, known_aggregators
 from tests.fakes import tools
 
@@ -48,6 +51,16 @@ def test_what_no_source_understands_is_refused_and_named(sources: dict, named: s
         check_sources(settings)
     with pytest.raises(InvalidSettings, match=named):
         build_aggregators(settings, tools())
+
+
+def test_a_key_of_a_source_is_a_secret() -> None:
+    """Whatever text it is, it is shown as stars, and the source is built with it."""
+
+    class Keyed(AggregatorSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        key: Secret | None = None
+
+    table = msgspec.convert({"key": "k-1"}, Keyed, strict=False, dec_hook=decode_setting)
+    assert (repr(table.key), table.key) == ("********", Secret("k-1"))
 
 
 def test_a_fast_replay_calls_a_source_stale_only_after_a_silence_of_the_machines() -> None:

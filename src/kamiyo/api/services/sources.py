@@ -14,6 +14,7 @@ from kamiyo.core.sources import (
     SourceState,
     SourceStatus,
     SourceType,
+    Subject,
     health_of,
 )
 from kamiyo.core.time import rfc3339
@@ -79,8 +80,8 @@ def build_freshness(
 ) -> Freshness:
     """The same, of known sources: stale unless a stream of this dataset is live."""
     kind = _TYPE_OF_DATASET.get(dataset)
-    own = [each for each in sources if kind is None or each.type is kind]
-    streams = [each for each in own if each.type is SourceType.STREAM]
+    own = _sources_of(dataset, sources)
+    streams = streams_of(own)
     live = any(health_of(each, now) is SourceHealth.LIVE for each in streams)
     if kind is SourceType.CATALOGUE:
         warnings = _catalogue_warnings(dataset, own, now)
@@ -119,8 +120,8 @@ def age_seconds(status: SourceStatus, now: datetime) -> int | None:
 
 
 def streams_of(sources: Sequence[SourceStatus]) -> list[SourceStatus]:
-    """The sources that must be heard again and again."""
-    return [each for each in sources if each.type is SourceType.STREAM]
+    """The sources that must be heard again and again for what happens on the venue to be known."""
+    return [each for each in sources if each.type is SourceType.STREAM and each.subject is Subject.VENUE]
 
 
 def describe(status: SourceStatus, now: datetime) -> str:
@@ -133,6 +134,13 @@ def describe(status: SourceStatus, now: datetime) -> str:
     if health is SourceHealth.BEHIND:
         words += f" (its newest event is of {_moment(status.last_event_at) or 'an unknown time'})"
     return f"{words}: {status.detail}" if status.detail else words
+
+
+def _sources_of(dataset: str, sources: Sequence[SourceStatus]) -> list[SourceStatus]:
+    kind = _TYPE_OF_DATASET.get(dataset)
+    if dataset == LIQUIDATIONS:
+        return streams_of(sources)
+    return [each for each in sources if kind is None or each.type is kind]
 
 
 def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> CoverageLabel:

@@ -10,6 +10,7 @@ CREATE TABLE sources (
     priority         integer NOT NULL,
     active           boolean NOT NULL DEFAULT true,
     label            text NOT NULL,
+    subject          text NOT NULL,
     silence_limit    interval NOT NULL,
     lag_limit        interval NOT NULL,
     state            text NOT NULL,
