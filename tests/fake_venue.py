@@ -106,6 +106,9 @@ class ScriptedSocket:
         texts, self._texts = self._texts, []
         return texts
 
+    async def close(self, code: int = 1000) -> None:
+        self.end(f"{code} by us")
+
 
 class ScriptedVenue(NoNetwork):
     """Acknowledges every subscription, says what a new subscriber gets first, and answers questions.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import uvloop
 
-from kamiyo.core.errors import SourceUnavailable
+from kamiyo.core.errors import ConnectionEnded, SourceUnavailable
 from kamiyo.kit.fast_socket import LARGEST_TEXT, open_fast
 from kamiyo.kit.transport import WebSocket, _open_plain
 from tests.frames import (
@@ -284,6 +284,44 @@ def test_the_server_hears_that_the_client_is_done(side: Side) -> None:
 
     side.run(script, use)
     assert heard == [(CLOSE, b"\x03\xe8")]
+
+
+def test_a_connection_is_closed_with_a_code_of_the_clients(side: Side) -> None:
+    """The server hears the code, and whoever goes on is told that it was the client."""
+    heard: list[tuple[int, bytes]] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.write(frame(TEXT, b"hello"))
+        heard.append(await peer.read())
+
+    async def use(socket: WebSocket) -> None:
+        await texts(socket, 1)
+        await socket.close(4000)
+        with pytest.raises(ConnectionEnded) as told:
+            await socket.send("anybody?")
+        assert told.value.code == 4000
+
+    side.run(script, use)
+    assert heard == [(CLOSE, b"\x0f\xa0")]
+
+
+@pytest.mark.parametrize(
+    ("last", "code"), [(closing(4014, "Disallowed intent(s)."), 4014), (closing(1001), 1001), (b"", 1006)]
+)
+def test_the_code_of_an_ending_is_told(side: Side, last: bytes, code: int) -> None:
+    """Whoever reads or writes after the end is told the server's code, or the one for a lost connection."""
+
+    async def script(peer: Peer) -> None:
+        await peer.write(frame(TEXT, LONG) + last)
+
+    async def use(socket: WebSocket) -> None:
+        assert await texts(socket, 1) == [LONG]
+        for attempt in (socket.receive(), socket.send("anybody?")):
+            with pytest.raises(ConnectionEnded) as told:
+                await attempt
+            assert told.value.code == code
+
+    side.run(script, use)
 
 
 def test_nothing_is_said_of_compression(side: Side) -> None:

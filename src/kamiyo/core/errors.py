@@ -3,7 +3,8 @@
 KamiyoError
 ├── Transient               trying again may work
 │   ├── SourceUnavailable
-│   │   └── RateLimited     (it answered that we asked too much)
+│   │   ├── RateLimited     (it answered that we asked too much)
+│   │   └── ConnectionEnded (a WebSocket was closed; carries the code)
 │   └── StorageUnavailable
 └── Permanent               trying again cannot work
     ├── MalformedPayload    (one payload or row; the stream goes on; carries the rule it broke)
@@ -37,6 +38,14 @@ class SourceUnavailable(Transient):
 
 class RateLimited(SourceUnavailable):
     """A source answered that it was asked too much."""
+
+
+class ConnectionEnded(SourceUnavailable):
+    """A connection that was open ended."""
+
+    def __init__(self, detail: str = "", *, code: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code  # of the close frame, or the one that stands for a lack of it
 
 
 class StorageUnavailable(Transient):

@@ -19,7 +19,7 @@ from picows import (
     ws_connect,  # pyright: ignore[reportUnknownVariableType]  # passes on what it does not know
 )
 
-from kamiyo.core.errors import SourceUnavailable
+from kamiyo.core.errors import ConnectionEnded, SourceUnavailable
 
 OPEN_SECONDS = 20.0
 LARGEST_TEXT = 16 << 20
@@ -35,9 +35,9 @@ _NO_CODE = 1005
 _SILENT = logging.Logger("picows", logging.CRITICAL + 1)  # noqa: LOG001 -- of no use to anybody else
 
 
-def ending(code: int, reason: str) -> str:
-    """How a connection ended, in words that begin with the code."""
-    return f"closed: {code} {reason}".rstrip()
+def ended(code: int, reason: str) -> ConnectionEnded:
+    """How a connection ended: in words that begin with the code, and as the code."""
+    return ConnectionEnded(f"closed: {code} {reason}".rstrip(), code=code)
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ class FastSocket(WSListener):
         self._unfinished: bytearray | None = None  # a text of which the last fragment is to come
         self._plain = True  # no text is unfinished, and the connection is not at its end
         self._paused = False
-        self._end: str | None = None
+        self._end: tuple[int, str] | None = None  # code and reason
         self._arrival: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -98,14 +98,14 @@ class FastSocket(WSListener):
         """Send one text, once earlier ones are on their way; SourceUnavailable if the connection ended."""
         await self._writable.wait()
         if self._transport is None or self._end is not None:
-            raise SourceUnavailable(self._end or "not connected")
+            raise SourceUnavailable("not connected") if self._end is None else ended(*self._end)
         self._transport.send(WSMsgType.TEXT, text)
 
     async def receive(self) -> list[bytes]:
         """Every whole text that has arrived, at least one; SourceUnavailable after the last."""
         while not self._texts:
             if self._end is not None:
-                raise SourceUnavailable(self._end)
+                raise ended(*self._end)
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
         texts, self._texts, self._counted, self._backlog = self._texts, [], 0, 0
@@ -114,13 +114,13 @@ class FastSocket(WSListener):
             self._transport.underlying_transport.resume_reading()
         return texts
 
-    async def close(self) -> None:
+    async def close(self, code: int = WSCloseCode.OK.value) -> None:
         """Close the connection, and wait a moment until the other side has heard of it."""
         transport = self._transport
         if transport is None:
             return
-        self._finish("closed by us")
-        transport.send_close(WSCloseCode.OK)
+        self._finish(code, "by us")
+        transport.send_close(code)  # type: ignore[arg-type]  # any number will do
         transport.disconnect()
         with suppress(WSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -149,8 +149,8 @@ class FastSocket(WSListener):
         """End, for the reason given by whoever closed first."""
         sent = transport.close_handshake.sent if transport.is_close_frame_sent else None
         if sent is not None:  # by picows, which found the protocol broken
-            self._finish(ending(sent.code.value, sent.reason))
-        self._finish(ending(WSCloseCode.ABNORMAL_CLOSURE.value, LOST))
+            self._finish(sent.code.value, sent.reason)
+        self._finish(WSCloseCode.ABNORMAL_CLOSURE.value, LOST)
 
     def pause_writing(self) -> None:
         """Let senders wait."""
@@ -172,7 +172,7 @@ class FastSocket(WSListener):
                 transport.send_pong(content)
             case WSMsgType.CLOSE:
                 code = int.from_bytes(content[:2], "big") or _NO_CODE
-                self._finish(ending(code, frame.get_close_reason()))
+                self._finish(code, frame.get_close_reason())
                 transport.send_close(WSCloseCode.OK)
                 transport.disconnect()
             case WSMsgType.BINARY:
@@ -195,7 +195,7 @@ class FastSocket(WSListener):
         self._plain = ends
 
     def _refuse(self, transport: WSTransport, code: WSCloseCode, reason: str) -> None:
-        self._finish(ending(code.value, reason))
+        self._finish(code.value, reason)
         transport.send_close(code, reason)
         transport.disconnect()
 
@@ -209,9 +209,9 @@ class FastSocket(WSListener):
             self._paused = True
             transport.underlying_transport.pause_reading()
 
-    def _finish(self, reason: str) -> None:
+    def _finish(self, code: int, reason: str) -> None:
         """The connection ended; the first reason counts."""
-        self._end = self._end or reason
+        self._end = self._end or (code, reason)
         self._plain = False
         self._unfinished = None
         self._writable.set()

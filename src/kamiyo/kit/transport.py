@@ -17,7 +17,7 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from kamiyo.core.errors import SourceUnavailable
-from kamiyo.kit.fast_socket import BINARY, CLOSE_SECONDS, LARGEST_TEXT, LOST, OPEN_SECONDS, ending, open_fast
+from kamiyo.kit.fast_socket import BINARY, CLOSE_SECONDS, LARGEST_TEXT, LOST, OPEN_SECONDS, ended, open_fast
 
 _LARGEST_ANSWER = 64 << 20
 _LONGEST_LINE = 4 << 20
@@ -126,14 +126,18 @@ class WebSocket(Protocol):
     """One connection that sends and receives texts."""
 
     async def send(self, text: str) -> None:
-        """Send one text; SourceUnavailable if the connection has ended."""
+        """Send one text; ConnectionEnded if it has."""
         ...
 
     async def receive(self) -> list[bytes]:
         """Every text that has arrived whole and was not handed out yet, in order: at least one.
 
-        SourceUnavailable once the connection has ended and all that came before was handed out.
+        ConnectionEnded once it has and all that came before was handed out.
         """
+        ...
+
+    async def close(self, code: int = 1000) -> None:
+        """End the connection with this code; whoever opened it need not, it ends with him."""
         ...
 
 
@@ -152,8 +156,11 @@ class _PlainSocket:
             text = await self._connection.recv()
         if isinstance(text, bytes):
             await self._connection.close(CloseCode.UNSUPPORTED_DATA, BINARY)
-            raise SourceUnavailable(ending(CloseCode.UNSUPPORTED_DATA, BINARY))
+            raise ended(CloseCode.UNSUPPORTED_DATA, BINARY)
         return [text.encode()]
+
+    async def close(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
+        await self._connection.close(code)
 
 
 @contextmanager
@@ -163,7 +170,7 @@ def _endings_told() -> Generator[None]:
     except ConnectionClosed as error:
         told = error.sent if error.rcvd is None or error.rcvd_then_sent is False else error.rcvd
         code, reason = (CloseCode.ABNORMAL_CLOSURE, LOST) if told is None else (told.code, told.reason)
-        raise SourceUnavailable(ending(code, reason)) from error
+        raise ended(code, reason) from error
 
 
 class _Connect(connect):

@@ -2,7 +2,12 @@ import pytest
 
 from kamiyo.core import errors
 
-TRANSIENT = [errors.SourceUnavailable, errors.RateLimited, errors.StorageUnavailable]
+TRANSIENT = [
+    errors.SourceUnavailable,
+    errors.RateLimited,
+    errors.ConnectionEnded,
+    errors.StorageUnavailable,
+]
 PERMANENT = [
     errors.MalformedPayload,
     errors.QuestionRefused,
@@ -55,3 +60,11 @@ def test_a_malformed_payload_names_the_rule_it_broke() -> None:
     error = errors.MalformedPayload("not a number: 'x'", rule="not_a_number")
     assert (str(error), error.rule) == ("not a number: 'x'", "not_a_number")
     assert errors.MalformedPayload().rule == "malformed"
+
+
+def test_the_end_of_a_connection_tells_its_code() -> None:
+    """What the other side closed with is carried beside the words, where it is known."""
+    error = errors.ConnectionEnded("closed: 4004 Authentication failed.", code=4004)
+    assert (str(error), error.code) == ("closed: 4004 Authentication failed.", 4004)
+    assert errors.ConnectionEnded().code is None
+    assert issubclass(errors.ConnectionEnded, errors.SourceUnavailable)
