@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
-from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.exploits import HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.reports import Report, ReportDeleted
 from kamiyo.core.sources import SourceDescription, SourceState
@@ -78,6 +78,7 @@ class Counted(enum.StrEnum):
     ACCOUNT_STATES = "account_states"
     REPORTS = "reports"
     UNRELATED_POSTS = "unrelated_posts"  # read, and found to claim nothing of any case
+    UNLISTED_POSTS = "unlisted_posts"  # of somebody whom the operator did not list: dropped
     PRICES = "prices"  # marks, mids and quotes: shown to detectors, not stored
     REJECTS = "rejects"
 
@@ -93,7 +94,6 @@ Event = (
     LiquidatedFill
     | AccountLiquidation
     | LedgerMovement
-    | Exploit
     | HonestCase
     | MarketState
     | VaultState

@@ -239,6 +239,7 @@ CREATE TABLE spans (
     account_states    bigint NOT NULL,
     reports           bigint NOT NULL,
     unrelated_posts   bigint NOT NULL,
+    unlisted_posts    bigint NOT NULL,
     prices            bigint NOT NULL,
     rejects           bigint NOT NULL,
     updated_at        timestamptz NOT NULL DEFAULT now(),
