@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -433,3 +434,39 @@ class MemorySpending:
         self.counts_until = self.account.clock.now() + MemoryBudget.MINUTE
         if self not in self.account.counting:
             self.account.counting.append(self)
+
+
+class MemoryUsdBudget:
+    """What sources may spend in a UTC day, within one process; budgets that share ``spent`` are one."""
+
+    def __init__(self, clock: Clock, spent: dict[tuple[date, SourceName], Decimal] | None = None) -> None:
+        self.spent = {} if spent is None else spent
+        self._clock = clock
+
+    async def set_aside(
+        self, source: SourceName, amount_usd: Decimal, *, daily_limit_usd: Decimal
+    ) -> "MemoryUsdSpending | None":
+        if amount_usd < 0:
+            raise ValueError(f"{source} would set aside {amount_usd} USD")
+        key = self._clock.now().astimezone(UTC).date(), source
+        after = self.spent.get(key, Decimal(0)) + amount_usd
+        if after > daily_limit_usd:
+            return None
+        self.spent[key] = after
+        return MemoryUsdSpending(self.spent, key, amount_usd)
+
+
+@dataclass(eq=False)
+class MemoryUsdSpending:
+    """Money set aside on one day."""
+
+    spent: dict[tuple[date, SourceName], Decimal]
+    key: tuple[date, SourceName]
+    amount: Decimal
+    settled: bool = False
+
+    async def settle(self, amount_usd: Decimal) -> None:
+        if self.settled or amount_usd < 0:
+            raise ValueError(f"{self.key} would settle {amount_usd} USD, {self.settled=}")
+        self.settled = True
+        self.spent[self.key] += amount_usd - self.amount

@@ -57,6 +57,7 @@ NOTES: Final = {
         "until it no longer counts: a minute after the answer, three without one",
         "at most one for each request of the last minutes: hundreds in all",
     ),
+    "daily_spending": (EVER, "one row for each source that costs, and day"),
     "weight_pauses": (EVER, "one row for each address in all"),
 }
 _TABLE: Final = re.compile(

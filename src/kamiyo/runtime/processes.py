@@ -39,6 +39,7 @@ from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.migrate import migrate
 from kamiyo.storage.pool import Pool, connect, open_pool
+from kamiyo.storage.spending import PostgresUsdBudget
 
 _RETRY = timedelta(seconds=1)
 _CATALOGUE_PATIENCE_SECONDS = 5
@@ -164,7 +165,8 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
     async with open_session() as session:
         stage = running.stage
         budget = PostgresBudget(running.pool, stage.clock, speed=stage.speed)
-        tools = Toolbox(clock=stage.clock, session=session, budget=budget)
+        money = PostgresUsdBudget(running.pool, stage.clock)
+        tools = Toolbox(clock=stage.clock, session=session, budget=budget, money=money)
         aggregators = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
         journal = PostgresJournal(running.pool, running.clock, shown_clock=stage.clock)
         leases = PostgresLeases(running.database_url, running.clock)
