@@ -24,7 +24,7 @@ from kamiyo.core.exploits import (
     Exploit,
     ExploitStatus,
     HonestCase,
-    Report,
+    ReportLine,
     TimelineEntry,
     exploit_id,
 )
@@ -33,6 +33,7 @@ from kamiyo.core.liquidations import Liquidation, fold, liquidation_id, observe
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, Usd
 from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
+from kamiyo.core.reports import Curated, Facts, Grade, Medium, Precision, Report, ReportId, ReportKind
 from kamiyo.core.sources import (
     CoverageLabel,
     SourceDescription,
@@ -130,12 +131,35 @@ _LEDGER_MOVEMENT = LedgerMovement(
 _GAP = Gap(
     source=NODE, scale="block", scope="", first=100, after_last=110, reason="block_missing", detected_at=NOW
 )
-_REPORT = Report(
+_REPORT_LINE = ReportLine(
     report_id="catalogue:1",
     source=SourceName("catalogue"),
     source_url="https://example.org/report",
     title="A vault was drained",
     grade="primary",
+)
+_REPORT = Report(
+    report_id=ReportId("feeds:1"),
+    source=SourceName("feeds"),
+    medium=Medium.PRESS,
+    origin="example.org",
+    source_url="https://example.org/report",
+    title="A vault was drained",
+    text="An attacker drained a vault of 1M USD on Hyperliquid.",
+    grade=Grade.PRESS,
+    kind=ReportKind.NEW,
+    published_at=NOW,
+    received_at=NOW,
+    facts=Facts(
+        name="A vault was drained",
+        protocol="hyperliquid",
+        chains=("hyperliquid",),
+        assets=("ETH",),
+        amount_usd=Usd(Decimal(1_000_000)),
+        occurred_at=NOW,
+        precision=Precision.MINUTE,
+        category="price_manipulation",
+    ),
 )
 _EXPLOIT = Exploit(
     tx_hash=exploit_id("a-vault-was-drained"),
@@ -162,7 +186,7 @@ _EXPLOIT = Exploit(
     aliases=(),
     timeline=(TimelineEntry(timestamp=NOW, precision="minute", event="The vault takes the position"),),
     conflicts=(),
-    reports=(_REPORT,),
+    reports=(_REPORT_LINE,),
 )
 _HONEST_CASE = HonestCase(
     case_id="honest-1",
@@ -176,7 +200,7 @@ _HONEST_CASE = HonestCase(
     description="Alarming, and honest.",
     assets=("ETH",),
     confidence=Confidence.HIGH,
-    reports=(_REPORT,),
+    reports=(_REPORT_LINE,),
 )
 _SOURCE_DESCRIPTION = SourceDescription(
     name=NODE,
@@ -331,13 +355,63 @@ def a_gap(**changes: Any) -> Gap:
 
 
 def a_report(**changes: Any) -> Report:
-    """One report of ``an_exploit``."""
-    return msgspec.structs.replace(_REPORT, **changes)
+    """What a paper says of ``an_exploit``; changes of ``Facts`` change its facts."""
+    facts = {name: changes.pop(name) for name in tuple(changes) if name in Facts.__struct_fields__}
+    changed = msgspec.structs.replace(_REPORT, **changes)
+    return msgspec.structs.replace(changed, facts=msgspec.structs.replace(changed.facts, **facts))
+
+
+def a_report_line(**changes: Any) -> ReportLine:
+    """The one report listed by ``an_exploit``."""
+    return msgspec.structs.replace(_REPORT_LINE, **changes)
 
 
 def an_exploit(**changes: Any) -> Exploit:
     """A confirmed case with one report."""
     return msgspec.structs.replace(_EXPLOIT, **changes)
+
+
+def a_record(exploit: Exploit = _EXPLOIT) -> Report:
+    """The curated report that makes this exploit of one report, which is its own record."""
+    return Report(
+        report_id=ReportId(f"{exploit.source}:{exploit.tx_hash}"),
+        source=exploit.source,
+        medium=Medium.CURATED,
+        origin=exploit.source,
+        source_url=exploit.source_url,
+        title=exploit.name,
+        text=exploit.description,
+        grade=Grade.PRIMARY,
+        kind=ReportKind.NEW,
+        published_at=exploit.timestamp,
+        received_at=NOW,
+        facts=Facts(
+            name=exploit.name,
+            protocol=exploit.protocol,
+            chains=(exploit.chain,),
+            assets=exploit.assets,
+            amount_usd=exploit.amount_usd,
+            amount_usd_low=exploit.amount_usd_low,
+            amount_usd_high=exploit.amount_usd_high,
+            addresses=exploit.addresses,
+            occurred_at=exploit.timestamp,
+            precision=Precision(exploit.timestamp_precision),
+            ended_at=exploit.ended_at,
+            category=exploit.category,
+        ),
+        curated=Curated(
+            tx_hash=exploit.tx_hash,
+            kind=exploit.kind,
+            status=exploit.status,
+            confidence=exploit.confidence,
+            description=exploit.description,
+            amount_note=exploit.amount_note,
+            recovery_status=exploit.recovery_status,
+            timeline=exploit.timeline,
+            conflicts=exploit.conflicts,
+            aliases=exploit.aliases,
+        ),
+    )
 
 
 def an_honest_case(**changes: Any) -> HonestCase:

@@ -14,11 +14,14 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 import structlog
 
+from kamiyo.core.case_rules import build_exploit
+from kamiyo.core.cases import birth_id
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, WeightBudget
+from kamiyo.core.reports import Report
 from kamiyo.core.sources import SourceDescription
 from kamiyo.core.time import Clock, Utc
 from kamiyo.kit.transport import Answer, LineStream, WebSocket, open_websocket
@@ -153,8 +156,12 @@ class BaseAggregator(ABC):
         """What a payload says. Pure; MalformedPayload if nothing of it can be understood."""
 
     def normalize_exploit(self, raw: Raw) -> tuple[Exploit, ...]:
-        """The cases a payload reports."""
-        return tuple(event for event in self.normalize(raw).events if isinstance(event, Exploit))
+        """The cases a payload reports, each as its one report tells it: nothing is matched here."""
+        return tuple(
+            build_exploit(birth_id(event), (event,))
+            for event in self.normalize(raw).events
+            if isinstance(event, Report)
+        )
 
     def validate_exploit(self, raw: Raw) -> bool:
         """Whether a payload can be understood at all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,17 +14,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, BaseAggregator, StreamItem, Toolbox
+from kamiyo.core.case_rules import report_lines
 from kamiyo.core.errors import InvalidSettings, MalformedPayload
-from kamiyo.core.exploits import (
-    CaseKind,
-    Confidence,
-    Exploit,
-    ExploitStatus,
-    HonestCase,
-    Report,
-    TimelineEntry,
-    exploit_id,
-)
+from kamiyo.core.exploits import CaseKind, Confidence, ExploitStatus, HonestCase, TimelineEntry, exploit_id
 from kamiyo.core.ids import (
     Cursor,
     ExploitId,
@@ -34,9 +26,20 @@ from kamiyo.core.ids import (
     parse_transaction_hash,
 )
 from kamiyo.core.money import Usd, parse_decimal
-from kamiyo.core.ports import Normalized, Raw
+from kamiyo.core.ports import Counted, Normalized, Raw
+from kamiyo.core.reports import (
+    Citation,
+    Curated,
+    Facts,
+    Grade,
+    Medium,
+    Precision,
+    Report,
+    ReportId,
+    ReportKind,
+)
 from kamiyo.core.sources import CoverageLabel, SourceDescription, SourceType
-from kamiyo.core.time import Utc
+from kamiyo.core.time import EPOCH, Utc
 
 _NAME = SourceName("catalogue")
 _UNKNOWN = "unknown"
@@ -54,8 +57,6 @@ Category = Literal[
     "adl_cascade",
     "other",
 ]
-Precision = Literal["second", "minute", "hour", "day", "month", "year"]
-Grade = Literal["primary", "onchain_derived", "press", "press_low", "repository", "claim"]
 
 _CaseId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,64}$")]
 _Identifier = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
@@ -154,9 +155,11 @@ class CatalogueAggregator(BaseAggregator):
         yield Raw(source=self.name, stream="cases", payload=payloads[-1], received_at=now, cursor=digest)
 
     def normalize(self, raw: Raw) -> Normalized:
-        """The one exploit or honest case a payload describes."""
-        event = parse_case(raw.payload)
-        return Normalized(events=(event,), last_event_at=event.timestamp)
+        """The one report of an exploit, or the honest case, that a payload holds."""
+        event = parse_case(raw.payload, raw.received_at)
+        if isinstance(event, HonestCase):
+            return Normalized(events=(event,), last_event_at=event.timestamp)
+        return Normalized(events=(event,), counts={Counted.REPORTS: 1}, last_event_at=event.published_at)
 
 
 def load_cases(directory: str | None = None) -> tuple[bytes, ...]:
@@ -178,7 +181,7 @@ def digest_of(payloads: Sequence[bytes]) -> Cursor:
     return Cursor(digest.hexdigest())
 
 
-def parse_case(payload: bytes) -> Exploit | HonestCase:
+def parse_case(payload: bytes, received_at: datetime) -> Report | HonestCase:
     """The case a payload describes; MalformedPayload if any part of it is not as documented."""
     try:
         record = _decoder.decode(payload)
@@ -186,7 +189,9 @@ def parse_case(payload: bytes) -> Exploit | HonestCase:
         raise MalformedPayload(str(error), rule="not_a_case") from error
     if record.ended_at is not None and record.ended_at < record.timestamp:
         raise MalformedPayload(f"{record.id} ends before it starts", rule="ends_before_start")
-    return _exploit(record) if isinstance(record, ExploitRecord) else _honest_case(record)
+    if isinstance(record, ExploitRecord):
+        return _exploit(record, received_at)
+    return _honest_case(record, received_at)
 
 
 _decoder = msgspec.json.Decoder(ExploitRecord | HonestCaseRecord)
@@ -206,47 +211,74 @@ def _canonical(text: bytes) -> bytes:
 
 def _meaning(payload: bytes) -> bytes:
     try:
-        return repr(parse_case(payload)).encode()
+        return repr(parse_case(payload, EPOCH)).encode()
     except MalformedPayload:
         return payload
 
 
-def _exploit(record: ExploitRecord) -> Exploit:
+def _report(record: _Record, facts: Facts, received_at: datetime, curated: Curated | None = None) -> Report:
+    """A case as the report of its curator, who says when it happened and not when it was written down."""
+    return Report(
+        report_id=ReportId(f"catalogue:{record.id}"),
+        source=_NAME,
+        medium=Medium.CURATED,
+        origin=_NAME,
+        source_url=next((report.url for report in record.reports if report.url), ""),
+        title=record.name,
+        text=_unfolded(record.description),
+        grade=Grade.REPOSITORY,
+        kind=ReportKind.NEW,
+        published_at=record.timestamp,
+        received_at=received_at,
+        facts=facts,
+        curated=curated,
+        citations=tuple(
+            Citation(title=report.title, source_url=report.url, grade=report.grade)
+            for report in record.reports
+        ),
+    )
+
+
+def _exploit(record: ExploitRecord, received_at: datetime) -> Report:
     hashes = _hashes(record)
     low, amount, high = _amounts(record)
-    return Exploit(
-        tx_hash=ExploitId(hashes[0]) if hashes else exploit_id(f"catalogue:{record.id}"),
+    facts = Facts(
         name=record.name,
-        kind=record.kind,
-        chain=record.chain,
         protocol=record.protocol,
+        chains=(record.chain,),
+        assets=record.assets,
         amount_usd=amount,
         amount_usd_low=low,
         amount_usd_high=high,
-        amount_note=record.amount_note,
-        timestamp=record.timestamp,
+        addresses=tuple(parse_address(address) for address in record.addresses),
+        transactions=tuple(hashes),
+        occurred_at=record.timestamp,
+        precision=record.timestamp_precision,
         ended_at=record.ended_at,
-        timestamp_precision=record.timestamp_precision,
-        source=_NAME,
-        source_url=_first_url(record),
         category=record.category,
-        description=_unfolded(record.description),
-        recovery_status=record.recovery_status,
+    )
+    return _report(record, facts, received_at, _curated(record, hashes))
+
+
+def _curated(record: ExploitRecord, hashes: Sequence[TransactionHash]) -> Curated:
+    return Curated(
+        tx_hash=ExploitId(hashes[0]) if hashes else exploit_id(f"catalogue:{record.id}"),
+        kind=record.kind,
         status=record.status,
         confidence=record.confidence,
-        assets=record.assets,
-        addresses=tuple(parse_address(address) for address in record.addresses),
-        aliases=(record.id, *hashes[1:]),
+        description=_unfolded(record.description),
+        amount_note=record.amount_note,
+        recovery_status=record.recovery_status,
         timeline=tuple(
             TimelineEntry(timestamp=entry.timestamp, precision=entry.precision, event=entry.event)
             for entry in record.timeline
         ),
         conflicts=record.conflicts,
-        reports=_reports(record),
+        aliases=(record.id,),
     )
 
 
-def _honest_case(record: HonestCaseRecord) -> HonestCase:
+def _honest_case(record: HonestCaseRecord, received_at: datetime) -> HonestCase:
     return HonestCase(
         case_id=record.id,
         name=record.name,
@@ -259,7 +291,7 @@ def _honest_case(record: HonestCaseRecord) -> HonestCase:
         description=_unfolded(record.description),
         assets=record.assets,
         confidence=record.confidence,
-        reports=_reports(record),
+        reports=report_lines(_report(record, Facts(), received_at)),
     )
 
 
@@ -278,27 +310,6 @@ def _amounts(record: ExploitRecord) -> tuple[Usd | None, Usd | None, Usd | None]
 
 def _usd(text: str) -> Usd | None:
     return None if text == _UNKNOWN else Usd(parse_decimal(text))
-
-
-def _first_url(record: _Record) -> str:
-    return next((report.url for report in record.reports if report.url), "")
-
-
-def _reports(record: _Record) -> tuple[Report, ...]:
-    return tuple(
-        Report(
-            report_id=_report_id(record.id, report.url or report.title),
-            source=_NAME,
-            source_url=report.url,
-            title=report.title,
-            grade=report.grade,
-        )
-        for report in record.reports
-    )
-
-
-def _report_id(case_id: str, origin: str) -> str:
-    return f"catalogue:{case_id}:{hashlib.blake2b(origin.encode(), digest_size=8).hexdigest()}"
 
 
 def _unfolded(text: str) -> str:

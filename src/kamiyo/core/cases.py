@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from kamiyo.core.exploits import exploit_id
+from kamiyo.core.exploits import ExploitStatus, exploit_id
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Report
 from kamiyo.core.time import Utc
@@ -61,6 +61,14 @@ class Matching(Protocol):
     def decide(self, report: Report, candidates: Sequence[Candidate]) -> Decision:
         """Which of the cases found by its keys a report tells of, if any."""
         ...
+
+
+class StatusSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided to hold of a case."""
+
+    status: ExploitStatus
+    author: str
+    reason: str
 
 
 class CaseEventKind(enum.StrEnum):

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from kamiyo.aggregators.catalogue import (
     load_cases,
     parse_case,
 )
+from kamiyo.core.case_rules import build_exploit
+from kamiyo.core.cases import birth_id
+from kamiyo.core.codec import to_json
 from kamiyo.core.errors import InvalidSettings, MalformedPayload
 from kamiyo.core.exploits import CaseKind, Confidence, Exploit, ExploitStatus, HonestCase, exploit_id
 from kamiyo.core.ids import Cursor, parse_address, parse_asset
 from kamiyo.core.money import plain
-from kamiyo.core.ports import Raw
+from kamiyo.core.ports import Counted, Raw
 from kamiyo.core.sources import CoverageLabel, SourceType
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -34,7 +38,15 @@ REFERENCE = REPOSITORY / "docs" / "reference" / "catalogue.md"
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAYLOADS = load_cases()
-CASES = tuple(parse_case(payload) for payload in PAYLOADS)
+
+
+def folded(payload: bytes) -> Exploit | HonestCase:
+    """Give the case a payload makes when nothing else is known of it."""
+    event = parse_case(payload, NOW)
+    return event if isinstance(event, HonestCase) else build_exploit(birth_id(event), [event])
+
+
+CASES = tuple(folded(payload) for payload in PAYLOADS)
 EXPLOITS = tuple(case for case in CASES if isinstance(case, Exploit))
 HONEST_CASES = tuple(case for case in CASES if isinstance(case, HonestCase))
 
@@ -74,6 +86,10 @@ async def drained(items: AsyncIterator[StreamItem]) -> list[Raw]:
 
 def raw(payload: bytes) -> Raw:
     return Raw(source=AGGREGATOR.name, stream="cases", payload=payload, received_at=NOW)
+
+
+def digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def case_id(case: Exploit | HonestCase) -> str:
@@ -145,8 +161,7 @@ def test_a_report_keeps_its_id_when_its_title_changes() -> None:
     before = payload_of("hl-2025-03-26-jelly")
     after = before | {"reports": [report | {"title": "Another title"} for report in before["reports"]]}
     ids = [
-        [report.report_id for report in parse_case(json.dumps(case).encode()).reports]
-        for case in (before, after)
+        [report.report_id for report in folded(json.dumps(case).encode()).reports] for case in (before, after)
     ]
     assert ids[0] == ids[1]
 
@@ -223,7 +238,7 @@ def test_a_report_without_an_address_says_so() -> None:
 )
 def test_the_leading_url_is_the_first_known_one(urls: list[str], leading: str) -> None:
     """An exploit links to its first report that has an address, or to none."""
-    case = parse_case(changed(reports=[{"title": "A report", "url": url, "grade": "press"} for url in urls]))
+    case = folded(changed(reports=[{"title": "A report", "url": url, "grade": "press"} for url in urls]))
     assert isinstance(case, Exploit)
     assert case.source_url == leading
 
@@ -320,6 +335,42 @@ def sentences(value: Any) -> Iterator[str]:
             pass
 
 
+@pytest.mark.parametrize("payload", PAYLOADS, ids=[case_id(case) for case in CASES])
+def test_a_case_alone_is_what_its_file_says(payload: bytes) -> None:
+    """Nothing is added to what the curator wrote, and nothing is lost: each field is that of the file."""
+    case, written = folded(payload), json.loads(payload)
+    if isinstance(case, HonestCase):
+        return
+    names = written["transactions"] or [exploit_id("catalogue:" + written["id"])]
+    figures = ("amount_usd_low", "amount_usd", "amount_usd_high")
+    assert [getattr(case, name) for name in figures] == [
+        None if written[name] == "unknown" else Decimal(written[name]) for name in figures
+    ]
+    same = (
+        "name", "kind", "chain", "protocol", "amount_note", "timestamp_precision", "category",
+        "recovery_status", "status", "confidence", "assets", "addresses", "conflicts",
+    )  # fmt: skip
+    told = json.loads(to_json(case))
+    assert {name: told[name] for name in same} == {name: written[name] for name in same}
+    assert (case.tx_hash, *case.aliases) == (names[0], written["id"], *names[1:])
+    assert case.timestamp == datetime.fromisoformat(written["timestamp"])
+    assert case.description == " ".join(written["description"].split())
+    assert [(each.title, each.source_url, each.grade) for each in case.reports] == [
+        (each["title"], each["url"], each["grade"]) for each in written["reports"]
+    ]
+    assert [each.report_id for each in case.reports] == [
+        f"catalogue:{written['id']}:{digest(each['url'] or each['title'])}" for each in written["reports"]
+    ]
+    assert [(each.timestamp, each.precision, each.event) for each in case.timeline] == [
+        (datetime.fromisoformat(each["timestamp"]), each["precision"], each["event"])
+        for each in written.get("timeline", [])
+    ]
+    ended = written.get("ended_at")
+    assert case.ended_at == (None if ended is None else datetime.fromisoformat(ended))
+    assert case.source == "catalogue"
+    assert case.source_url == next((each["url"] for each in written["reports"] if each["url"]), "")
+
+
 # --- the source ---------------------------------------------------------------------------------------------
 
 
@@ -374,9 +425,9 @@ def test_a_payload_gives_its_one_case() -> None:
     """Normalizing gives exactly the case and its time."""
     for payload, case in zip(PAYLOADS, CASES, strict=True):
         normalized = aggregator().normalize(raw(payload))
-        assert list(normalized.events) == [case]
+        assert list(normalized.events) == [parse_case(payload, NOW)]
         assert normalized.last_event_at == case.timestamp
-        assert normalized.counts == {}
+        assert normalized.counts == ({Counted.REPORTS: 1} if isinstance(case, Exploit) else {})
 
 
 async def test_fetching_gives_the_exploits_only() -> None:
@@ -460,18 +511,18 @@ def test_no_field_may_be_left_out(name: str) -> None:
     for field in whole.keys() - {"ended_at", "timeline"}:
         rest = {key: value for key, value in whole.items() if key != field}
         with pytest.raises(MalformedPayload):
-            parse_case(msgspec.json.encode(rest))
+            parse_case(msgspec.json.encode(rest), NOW)
 
 
 def test_an_unknown_end_is_none() -> None:
     """A case without an end has None, not its start."""
     rest = {key: value for key, value in payload_of("hl-2025-03-26-jelly").items() if key != "ended_at"}
-    assert parse_case(msgspec.json.encode(rest)).ended_at is None
+    assert folded(msgspec.json.encode(rest)).ended_at is None
 
 
 def test_the_zero_hash_names_no_exploit() -> None:
     """The venue's placeholder hash is not taken for a transaction."""
-    case = parse_case(changed(transactions=["0x" + "0" * 64]))
+    case = folded(changed(transactions=["0x" + "0" * 64]))
     assert isinstance(case, Exploit)
     assert case.tx_hash == exploit_id("catalogue:hl-2025-03-26-jelly")
 
