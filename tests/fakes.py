@@ -13,6 +13,7 @@ import msgspec
 from kamiyo.aggregators import base
 from kamiyo.aggregators._node_payloads import normalize
 from kamiyo.aggregators.base import Alive, BaseAggregator, Headers, Response, StreamItem, Toolbox, Waiting
+from kamiyo.core.claims import Claim, Claims
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
@@ -31,7 +32,10 @@ from kamiyo.core.liquidations import (
 from kamiyo.core.ports import Batch, Counted, Event, Normalized, Raw, Reject, Tally, Written
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.time import Clock
+from kamiyo.storage.claims import claim_json
 from tests.builders import CHAIN, NOW, a_source_description
+from tests.fake_claims import changes as claim_changes
+from tests.fake_claims import newest_claims
 from tests.fake_states import Row, State, changes, newest
 
 KEPT_BYTES = 1 << 20  # of a refused payload
@@ -131,6 +135,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     cursors: Mapping[str, tuple[object, ...]]  # cursor, newest block, heard at, last event at
     published: tuple[tuple[str, bytes], ...]  # channel and message, in the order of publication
     states: Mapping[Row, Row]  # what tests.fake_states.newest() makes of all words
+    claims: Mapping[Row, Row]  # what tests.fake_claims.newest_claims() makes of them
 
 
 @dataclass
@@ -149,6 +154,7 @@ class _Tables:
     published: list[tuple[str, bytes]] = field(default_factory=list)
     cursors: dict[str, tuple[object, ...]] = field(default_factory=dict)
     words: set[State] = field(default_factory=set)
+    claims: set[Claims] = field(default_factory=set)
 
     def copy(self) -> "_Tables":
         copied = _Tables(
@@ -246,6 +252,7 @@ def _write(tables: _Tables, batch: Batch) -> Written:
         tables.gaps.setdefault((gap.source, gap.scale, gap.scope, gap.first, gap.after_last), gap)
     for tally in batch.tallies:
         _count(tables, batch.source, tally)
+            claims=newest_claims(tables.claims),
     _advance(tables, batch)
     return Written(new_fills=new_fills, changed_liquidations=len(changed), new_rows=rows)
 
@@ -282,6 +289,7 @@ def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int,
     for fill in fills:
         identity = liquidation_id(fill)
         key, seen = fill_key(identity, fill), observe(fill)
+    rows += _store_claims(tables, [e for e in batch.events if isinstance(e, Claims)])
         known = tables.fills.get(key)
         new += known is None
         if known is None or not seen.observations <= known.observations:
@@ -319,6 +327,15 @@ def reject_row(reject: Reject) -> tuple[tuple[object, ...], tuple[object, ...]]:
     key = (reject.source, reject.stream, reject.rule, reject.payload)
     detail = reject.detail.replace("\0", "\\0")[:500]
     kept, length = reject.payload[:KEPT_BYTES], len(reject.payload)
+def _store_claims(tables: _Tables, claims: Sequence[Claims]) -> int:
+    before = newest_claims(tables.claims) if claims else {}
+    told = {each.claim_id: each for each in claims if isinstance(each, Claim)}
+    new = [each for key, each in told.items() if ("claims", key) not in before]
+    tables.published += [("claims", claim_json(each)) for each in new]
+    tables.claims.update(claims)
+    return claim_changes(before, newest_claims(tables.claims)) if claims else 0
+
+
     return key, (reject.source, reject.stream, reject.rule, detail, kept, length)
 
 

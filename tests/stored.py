@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.codec import parse_metadata
 from kamiyo.core.liquidations import Liquidation, fill_key
 from kamiyo.core.money import plain
@@ -32,6 +33,11 @@ _STATES = {
         ("user", "protocol", "chain"),
         ("timestamp", "source", "account_value", "maintenance_margin"),
     ),
+}
+_CLAIMS: dict[str, tuple[str, type[msgspec.Struct]]] = {
+    "claims": ("claim_id", Claim),
+    "claimed_totals": ("total_id", ClaimedTotal),
+    "claimed_positions": ("position_id", ClaimedPosition),
 }
 _POSITIONS = 'SELECT * FROM account_positions WHERE "user" = $1 AND protocol = $2 AND chain = $3'
 _messages = msgspec.json.Decoder(list[msgspec.Raw])
@@ -81,6 +87,7 @@ async def _stored(connection: Connection) -> Stored:
         },
         published=published,
         states=await _states(connection),
+        claims=await _claims(connection),
     )
 
 
@@ -92,6 +99,14 @@ async def _states(connection: Connection) -> dict[Row, Row]:
     for key in [key for key in found if key[0] == "account_states"]:
         positions = await connection.fetch(_POSITIONS, *key[1:])
         found[key] = (*found[key], tuple(sorted(repr(_position(each)) for each in positions)))
+    return found
+
+
+async def _claims(connection: Connection) -> dict[Row, Row]:
+    found: dict[Row, Row] = {}
+    for name, (key, kind) in _CLAIMS.items():
+        for row in await connection.fetch(f"SELECT * FROM {name}"):
+            found[name, row[key]] = tuple(row[each] for each in kind.__struct_fields__)
     return found
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from kamiyo.core.claims import Claim, ClaimedAction, Claims
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageRefused
+from kamiyo.core.events import MarginMode
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.liquidations import fill_key, fold, liquidation_id, merge, observe
 from kamiyo.core.money import Usd
@@ -40,9 +42,18 @@ from tests.builders import (
     an_exploit,
     an_honest_case,
 )
+from tests.fake_claims import (
+    CLAIMED_AT,
+    a_claim,
+    a_claimed_position,
+    a_claimed_total,
+    newest_claims,
+)
 from tests.fake_states import State, newest
 from tests.fakes import MemoryJournal, Stored
 from tests.stored import stored_in
+
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -244,6 +255,31 @@ async def test_the_newest_word_on_everything_counts(kept: Kept) -> None:
     states = (await kept.stored()).states
     assert states == newest((*words, closed, a_market_state(timestamp=later)))
     assert states["account_states", closed.user, closed.protocol, closed.chain][-1] == ()
+
+
+async def test_claims_are_kept_once_and_the_newest_word_on_totals_and_positions(kept: Kept) -> None:
+    """In whatever order and however often words come; only new orders are told of."""
+    words: tuple[Claims, ...] = (
+        a_claim(),
+        a_claim(ordinal=1),
+        a_claim(side=None, price=None, amount_usd=None),
+        *(a_claimed_total(observed_at=CLAIMED_AT + back * SECOND, long_usd=None) for back in (-1, 1, 0)),
+        a_claimed_total(long_usd=Usd(Decimal(7))),
+        a_claimed_total(exchange=None, asset=None, rolling=True),
+        *(a_claimed_position(timestamp=CLAIMED_AT + back * SECOND) for back in (2, 0)),
+        a_claimed_position(timestamp=CLAIMED_AT + 2 * SECOND, opened_at=NOW, margin_mode=MarginMode.CROSS),
+        *(a_claimed_position(action=action) for action in ClaimedAction),
+    )
+    assert await kept.write(events=words) == Written(new_rows=8)
+    stored = await kept.stored()
+    assert stored.claims == newest_claims(words)
+    assert [channel for channel, _message in stored.published] == ["claims"] * 3
+    assert stored.liquidations == {}
+
+    assert await kept.write(events=words[::-1]) == Written()
+    told = {msgspec.json.decode(message)["claim_id"] for _channel, message in stored.published}
+    assert told == {each.claim_id for each in words if isinstance(each, Claim)}
+    assert await kept.write(events=(a_claim(ordinal=2), a_claim())) == Written(new_rows=1)
 
 
 SPANS = [(0, 10), (10, 25), (25, 26), (40, 90), (90, 95)]

@@ -11,6 +11,7 @@ MODULES: Final = {
     "events": "What happened on the venue",
     "liquidations": "What fills fold into",
     "exploits": "Cases and the reports behind them",
+    "claims": "What others say happened",
     "sources": "What a source is and what may be believed of it",
     "ports": "What moves between the stages",
 }

@@ -6,6 +6,14 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from kamiyo.core.claim_rules import (
+    CLAIM_RULES,
+    CLAIMED_POSITION_RULES,
+    EARLIEST_CLAIM,
+    MAX_CLAIMED_USD,
+    TOTAL_RULES,
+    not_before_exchanges,
+)
 from kamiyo.core.state_rules import ACCOUNT_RULES, MARKET_RULES, MAX_FUNDING_RATE, VAULT_RULES
 from kamiyo.core.trade_rules import TRADE_RULES
 from kamiyo.core.validation import (
@@ -89,6 +97,16 @@ def rules_page() -> str:
         ),
         section("A vault's state, besides", _named(VAULT_RULES)),
         section("An account's state, besides", _named(ACCOUNT_RULES)),
+        section(
+            "A claim of another party",
+            "Instead of the venue's opening: what is told of other exchanges began before it.",
+            _named((not_before_exchanges,)),
+            f"Nothing is taken to have been told of before {EARLIEST_CLAIM:%Y-%m-%d}, nor of more than "
+            f"{MAX_CLAIMED_USD:,} USD.",
+        ),
+        section("A claimed order, besides", _named(CLAIM_RULES)),
+        section("A claimed total, besides", _named(TOTAL_RULES)),
+        section("A claimed position, besides", _named(CLAIMED_POSITION_RULES)),
         section("Reasons named where payloads are read", _reasons()),
     )
     return page("Rules", INTRODUCTION, *parts)
@@ -96,7 +114,9 @@ def rules_page() -> str:
 
 def rule_functions() -> list[str]:
     facts = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES, *TRADE_RULES)
-    return [rule.__name__ for rule in (*facts, *MARKET_RULES, *VAULT_RULES, *ACCOUNT_RULES)]
+    states = (*MARKET_RULES, *VAULT_RULES, *ACCOUNT_RULES)
+    claims = (not_before_exchanges, *CLAIM_RULES, *TOTAL_RULES, *CLAIMED_POSITION_RULES)
+    return [rule.__name__ for rule in (*facts, *states, *claims)]
 
 
 def reasons_in_code() -> dict[str, list[str]]:

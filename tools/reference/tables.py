@@ -53,6 +53,18 @@ NOTES: Final = {
         "until a newer look at the account",
         "one row for each open position of the accounts looked at, in all",
     ),
+    "claims": (
+        EVER,
+        "not measured; about 10,000 with a CoinGlass plan that tells of orders, more if smaller ones are kept",
+    ),
+    "claimed_totals": (
+        EVER,
+        "24 for each rolling window, and one for each interval of an asset on an exchange: 1,440 by the minute",
+    ),
+    "claimed_positions": (
+        EVER,
+        "hundreds, one for each opening and closing that is told of; one for each observed position in all",
+    ),
     "weight_spendings": (
         "until it no longer counts: a minute after the answer, three without one",
         "at most one for each request of the last minutes: hundreds in all",

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
+from kamiyo.core.claim_rules import broken_claim_rule, moment_of
+from kamiyo.core.claims import Claims
 from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement, LiquidatedFill
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import is_plain_decimal
@@ -150,7 +152,7 @@ def broken_rule(event: Event, now: datetime) -> str | None:
         case MarketState() | VaultState() | AccountState():
             return _time_rule(event.timestamp, now) or broken_state_rule(event)
         case _:
-            return None
+            return _claim_rule(event, now) if isinstance(event, Claims) else None
 
 
 @lru_cache(maxsize=1024)  # a block's facts share their moment
@@ -158,6 +160,12 @@ def _time_rule(moment: datetime, now: datetime) -> str | None:
     if not not_before_the_venue(moment):
         return not_before_the_venue.__name__
     return None if not_from_the_future(moment, now) else not_from_the_future.__name__
+
+
+def _claim_rule(claim: Claims, now: datetime) -> str | None:
+    # Of exchanges that were there before the venue was: only what is still to come is refused as such.
+    broken = broken_claim_rule(claim)
+    return broken or (None if not_from_the_future(moment_of(claim), now) else not_from_the_future.__name__)
 
 
 def _fill_rule(fill: LiquidatedFill) -> str | None:

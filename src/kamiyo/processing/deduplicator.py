@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from kamiyo.core.claims import Claim, ClaimedAction, ClaimedPosition
 from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill, Side
 from kamiyo.core.ports import Counted, Event, Normalized
 from kamiyo.core.trades import Trade
@@ -42,7 +43,7 @@ def trade_keys(trades: Sequence[Trade]) -> list[int]:
 
 
 def event_key(event: Event) -> Key | None:
-    """What makes two facts the same knowledge; None for cases, of which the latest word counts."""
+    """What makes two facts the same knowledge; None where the latest word counts."""
     if type(event) is LiquidatedFill:  # nearly all; a pattern would look at its whole ancestry
         return (event.asset, event.tid, event.timestamp, event.observation)
     match event:
@@ -50,8 +51,16 @@ def event_key(event: Event) -> Key | None:
             return (event.timestamp, event.user, event.hash, event.digest)
         case LedgerMovement():
             return (event.timestamp, event.hash, event.type, event.digest)
+        case Claim() | ClaimedPosition():
+            return _claim_key(event)
         case _:
             return None
+
+
+def _claim_key(claim: Claim | ClaimedPosition) -> Key | None:
+    if isinstance(claim, Claim):
+        return (claim.claim_id,)
+    return None if claim.action is ClaimedAction.OBSERVED else (claim.position_id,)
 
 
 class Deduplicator:

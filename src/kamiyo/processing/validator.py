@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRow, LiquidatedFill
 from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
@@ -75,6 +76,9 @@ _COUNTED: Mapping[type, Counted] = {
     VaultState: Counted.VAULT_STATES,
     AccountState: Counted.ACCOUNT_STATES,
     Report: Counted.REPORTS,
+    Claim: Counted.CLAIMS,
+    ClaimedTotal: Counted.CLAIMED_TOTALS,
+    ClaimedPosition: Counted.CLAIMED_POSITIONS,
 }
 
 

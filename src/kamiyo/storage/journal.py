@@ -18,6 +18,7 @@ from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources, states
 from kamiyo.storage.exploits import store_exploit, store_honest_case
+from kamiyo.storage.claims import store_claims
 from kamiyo.storage.fill_rows import FillRows, fill_rows
 from kamiyo.storage.fills import store_fills
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
@@ -148,6 +149,7 @@ async def _store_accounts(connection: Connection, events: Sequence[AccountLiquid
         )
         for event in events
     ]
+    new_rows += await store_claims(connection, batch.events)
     return await _insert(connection, _WRITE_ACCOUNT_LIQUIDATION, rows)
 
 

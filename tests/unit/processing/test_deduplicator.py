@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kamiyo.core.claims import ClaimedAction
 from kamiyo.core.events import Side
 from kamiyo.core.ports import Counted, Event, Normalized
 from kamiyo.processing.deduplicator import Deduplicator, event_key, leg_keys, trade_keys
@@ -21,6 +22,7 @@ from tests.builders import (
     an_exploit,
     an_honest_case,
 )
+from tests.fake_claims import a_claim, a_claimed_position, a_claimed_total
 
 
 def rows(*tids: int) -> Normalized:
@@ -195,3 +197,14 @@ def test_a_trades_key_is_its_id_with_asset_and_time() -> None:
     assert len(set(trade_keys([one, *others]))) == 4
     assert trade_keys([one]) == trade_keys([a_trade(price="1")])
     assert set(trade_keys([one])).isdisjoint(leg_keys([(VICTIM, a_fill())]))
+
+
+def test_claims_are_dropped_by_their_ids_and_words_on_totals_are_not() -> None:
+    """Of an observed position and of a total the newest word counts, so that each is handed on."""
+    opened = a_claimed_position(action=ClaimedAction.OPENED)
+    latest = [a_claimed_total(), a_claimed_position()]
+    deduplicator = Deduplicator()
+    first = Normalized(events=[a_claim(), opened, *latest], counts={Counted.CLAIMS: 1})
+    assert deduplicator.fresh(first) is first
+    again = deduplicator.fresh(Normalized(events=[a_claim(), opened, *latest, a_claim(ordinal=1)]))
+    assert list(again.events) == [*latest, a_claim(ordinal=1)]

@@ -21,6 +21,7 @@ from tests.builders import (
     an_account_state,
     an_exploit,
 )
+from tests.fake_claims import a_claim, a_claimed_position, a_claimed_total
 
 
 def test_a_payload_that_keeps_all_rules_passes_untouched() -> None:
@@ -121,3 +122,20 @@ def test_a_bad_state_is_taken_off_the_count_of_its_kind() -> None:
     after = validate(Normalized(events=[a_market_state(), *bad], counts=counts), a_raw(), NOW)
     assert list(after.events) == [a_market_state()]
     assert after.counts == dict.fromkeys(kinds, 1) | {Counted.REJECTS: 3}
+
+
+def test_a_refused_claim_is_counted_as_what_it_was() -> None:
+    """Orders, totals and positions are counted apart, so that each sum stays that of what is kept."""
+    bad = (
+        a_claim(price=Decimal(0)),
+        a_claimed_total(window_seconds=0),
+        a_claimed_position(size=Decimal(0)),
+    )
+    counts = {Counted.CLAIMS: 2, Counted.CLAIMED_TOTALS: 1, Counted.CLAIMED_POSITIONS: 1}
+    after = validate(Normalized(events=[a_claim(), *bad], counts=counts), a_raw(), NOW)
+    assert after.events == [a_claim()]
+    assert [each.detail for each in after.rejects] == ["Claim", "ClaimedTotal", "ClaimedPosition"]
+    assert {name: number for name, number in after.counts.items() if number} == {
+        Counted.CLAIMS: 1,
+        Counted.REJECTS: 3,
+    }
