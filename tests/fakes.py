@@ -235,6 +235,7 @@ class MemoryJournal:
             cursors=dict(tables.cursors),
             published=tuple(tables.published),
             states=newest(tables.words),
+            claims=newest_claims(tables.claims),
         )
 
     def _answer(self) -> None:
@@ -246,13 +247,13 @@ def _write(tables: _Tables, batch: Batch) -> Written:
     new_fills, changed = _store_fills(tables, [e for e in batch.events if isinstance(e, LiquidatedFill)])
     rows = sum(_store_event(tables, event) for event in batch.events)
     rows += _store_states(tables, [e for e in batch.events if isinstance(e, State)])
+    rows += _store_claims(tables, [e for e in batch.events if isinstance(e, Claims)])
     for reject in batch.rejects:
         tables.rejects.setdefault(*reject_row(reject))
     for gap in batch.gaps:
         tables.gaps.setdefault((gap.source, gap.scale, gap.scope, gap.first, gap.after_last), gap)
     for tally in batch.tallies:
         _count(tables, batch.source, tally)
-            claims=newest_claims(tables.claims),
     _advance(tables, batch)
     return Written(new_fills=new_fills, changed_liquidations=len(changed), new_rows=rows)
 
@@ -284,12 +285,20 @@ def _store_states(tables: _Tables, states: Sequence[State]) -> int:
     return changes(before, newest(tables.words)) if states else 0
 
 
+def _store_claims(tables: _Tables, claims: Sequence[Claims]) -> int:
+    before = newest_claims(tables.claims) if claims else {}
+    told = {each.claim_id: each for each in claims if isinstance(each, Claim)}
+    new = [each for key, each in told.items() if ("claims", key) not in before]
+    tables.published += [("claims", claim_json(each)) for each in new]
+    tables.claims.update(claims)
+    return claim_changes(before, newest_claims(tables.claims)) if claims else 0
+
+
 def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int, set[LiquidationId]]:
     new, changed = 0, set[LiquidationId]()
     for fill in fills:
         identity = liquidation_id(fill)
         key, seen = fill_key(identity, fill), observe(fill)
-    rows += _store_claims(tables, [e for e in batch.events if isinstance(e, Claims)])
         known = tables.fills.get(key)
         new += known is None
         if known is None or not seen.observations <= known.observations:
@@ -327,15 +336,6 @@ def reject_row(reject: Reject) -> tuple[tuple[object, ...], tuple[object, ...]]:
     key = (reject.source, reject.stream, reject.rule, reject.payload)
     detail = reject.detail.replace("\0", "\\0")[:500]
     kept, length = reject.payload[:KEPT_BYTES], len(reject.payload)
-def _store_claims(tables: _Tables, claims: Sequence[Claims]) -> int:
-    before = newest_claims(tables.claims) if claims else {}
-    told = {each.claim_id: each for each in claims if isinstance(each, Claim)}
-    new = [each for key, each in told.items() if ("claims", key) not in before]
-    tables.published += [("claims", claim_json(each)) for each in new]
-    tables.claims.update(claims)
-    return claim_changes(before, newest_claims(tables.claims)) if claims else 0
-
-
     return key, (reject.source, reject.stream, reject.rule, detail, kept, length)
 
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import msgspec
 
-from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
+from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.reports import Report, ReportDeleted
@@ -80,11 +80,11 @@ class Counted(enum.StrEnum):
     REPORTS = "reports"
     UNRELATED_POSTS = "unrelated_posts"  # read, and found to claim nothing of any case
     UNLISTED_POSTS = "unlisted_posts"  # of somebody whom the operator did not list: dropped
-    PRICES = "prices"  # marks, mids and quotes: shown to detectors, not stored
     CLAIMS = "claims"  # what others say was liquidated
     CLAIMED_TOTALS = "claimed_totals"
     CLAIMED_POSITIONS = "claimed_positions"
     SMALL_CLAIMS = "small_claims"  # of less than one asked to hear of: not kept
+    PRICES = "prices"  # marks, mids and quotes: shown to detectors, not stored
     REJECTS = "rejects"
 
 
@@ -105,10 +105,10 @@ Event = (
     | AccountState
     | Report
     | ReportDeleted
-)
     | Claim
     | ClaimedTotal
     | ClaimedPosition
+)
 
 
 class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -17,8 +17,8 @@ from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources, states
-from kamiyo.storage.exploits import store_exploit, store_honest_case
 from kamiyo.storage.claims import store_claims
+from kamiyo.storage.exploits import store_exploit, store_honest_case
 from kamiyo.storage.fill_rows import FillRows, fill_rows
 from kamiyo.storage.fills import store_fills
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
@@ -121,6 +121,7 @@ async def _write(connection: Connection, batch: Batch, rows: FillRows, at: datet
     await accounting.store_tallies(connection, batch.source, batch.tallies)
     await outbox.publish(connection, "liquidations", stored.messages)
     await outbox.publish(connection, "exploits", [to_json(each) for each in exploits])
+    new_rows += await store_claims(connection, batch.events)
     await sources.advance(connection, batch, at)
     return Written(
         new_fills=stored.new_fills,
@@ -149,7 +150,6 @@ async def _store_accounts(connection: Connection, events: Sequence[AccountLiquid
         )
         for event in events
     ]
-    new_rows += await store_claims(connection, batch.events)
     return await _insert(connection, _WRITE_ACCOUNT_LIQUIDATION, rows)
 
 
