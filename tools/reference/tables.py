@@ -55,11 +55,11 @@ NOTES: Final = {
     ),
     "claims": (
         EVER,
-        "not measured; about 10,000 with a CoinGlass plan that tells of orders, more if smaller ones are kept",
+        "not measured; about 10,000 with a CoinGlass plan that tells of orders, more with smaller ones",
     ),
     "claimed_totals": (
         EVER,
-        "24 for each rolling window, and one for each interval of an asset on an exchange: 1,440 by the minute",
+        "24 for each rolling window; 1,440 for each asset on each exchange where they are told by the minute",
     ),
     "claimed_positions": (
         EVER,
