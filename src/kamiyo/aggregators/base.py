@@ -29,6 +29,7 @@ from kamiyo.kit.transport import Answer, LineStream, WebSocket, open_websocket
 Response = Answer
 Headers = Mapping[str, str]
 Connect = Callable[[str], AbstractAsyncContextManager[WebSocket]]
+BudgetOf = Callable[[str, int], WeightBudget]
 
 
 class Session(Protocol):
@@ -61,10 +62,14 @@ class NotConfigured(Waiting, frozen=True):
 
 
 class Alive(msgspec.Struct, frozen=True):
-    """The source answered and had nothing new; ``cursor`` is where it goes on, if that moved."""
+    """The source answered and had nothing new; ``cursor`` is where it goes on, if that moved.
+
+    ``lacking`` says what it does not give though it is heard, such as what a plan does not include.
+    """
 
     heard_at: Utc
     cursor: Cursor | None = None
+    lacking: str = ""
 
 
 StreamItem = Raw | Gap | Alive | Waiting
@@ -99,6 +104,11 @@ class NoBudget:
         """Nothing: nobody spends here."""
 
 
+def no_budget_of(_name: str, _limit_per_minute: int) -> WeightBudget:
+    """Nobody may be asked anything."""
+    return NoBudget()
+
+
 class NoMoney:
     """The purse of a process that has none."""
 
@@ -112,12 +122,17 @@ class NoMoney:
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """All that an aggregator is handed. What is not here, it may not use."""
+    """All that an aggregator is handed. What is not here, it may not use.
+
+    ``budget`` is that of the venue; ``budget_of`` gives that of another service, by its name and by how much
+    may be asked of it in a minute.
+    """
 
     clock: Clock
     session: Session = field(default_factory=NoNetwork)
     connect: Connect = open_websocket
     budget: WeightBudget = field(default_factory=NoBudget)
+    budget_of: BudgetOf = no_budget_of
     money: UsdBudget = field(default_factory=NoMoney)
     random: random.Random = field(default_factory=random.Random)
 

@@ -34,7 +34,7 @@ from kamiyo.runtime.embedded import RunningEngines
 from kamiyo.runtime.server import serve
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
-from kamiyo.storage.budgets import PostgresBudget
+from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.migrate import migrate
@@ -166,7 +166,8 @@ async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
         stage = running.stage
         budget = PostgresBudget(running.pool, stage.clock, speed=stage.speed)
         money = PostgresUsdBudget(running.pool, stage.clock)
-        tools = Toolbox(clock=stage.clock, session=session, budget=budget, money=money)
+        budget_of = budgets_of(running.pool, stage.clock, speed=stage.speed)
+        tools = Toolbox(clock=stage.clock, session=session, budget=budget, budget_of=budget_of, money=money)
         aggregators = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
         journal = PostgresJournal(running.pool, running.clock, shown_clock=stage.clock)
         leases = PostgresLeases(running.database_url, running.clock)

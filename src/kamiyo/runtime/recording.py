@@ -29,7 +29,7 @@ from kamiyo.lab.recording import MAINNET, TESTNET, Origin, name_of
 from kamiyo.runtime.processes import prepare_database, stop_signal
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.wiring import build_aggregators
-from kamiyo.storage.budgets import PostgresBudget
+from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.pool import open_pool
 
 _LOOK = timedelta(milliseconds=200)
@@ -86,7 +86,12 @@ async def record_source(
     await prepare_database(database_url, SystemClock())
     async with open_pool(database_url) as pool, open_session() as session:
         clock = SystemClock()
-        tools = Toolbox(clock=clock, session=session, budget=PostgresBudget(pool, clock))
+        tools = Toolbox(
+            clock=clock,
+            session=session,
+            budget=PostgresBudget(pool, clock),
+            budget_of=budgets_of(pool, clock),
+        )
         aggregator = check_source(settings, source, tools)
         return await record(
             aggregator,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from kamiyo.core.time import Clock
@@ -92,6 +93,15 @@ class PostgresBudget:
         if taken is None:
             await self._returns.wait(min(rows[0]["wait"], _LOOK_AGAIN))
         return taken
+
+
+def budgets_of(pool: Pool, clock: Clock, *, speed: int = 1) -> Callable[[str, int], PostgresBudget]:
+    """What gives the budget of a service other than the venue: its name, and its limit in a minute."""
+
+    def budget_of(name: str, limit_per_minute: int) -> PostgresBudget:
+        return PostgresBudget(pool, clock, limit_per_minute=limit_per_minute, address=name, speed=speed)
+
+    return budget_of
 
 
 class PostgresSpending:

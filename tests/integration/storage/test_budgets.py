@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from kamiyo.core.errors import StorageUnavailable
 from kamiyo.kit.clock import LapseClock, SystemClock
-from kamiyo.storage.budgets import PostgresBudget
+from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.pool import Pool
 from tests.builders import NOW
 
@@ -101,3 +101,16 @@ async def test_what_is_spent_is_measured(pool: Pool) -> None:
     await (await budget.spend("measured", 7)).settle(9)
     assert (measured("taken"), measured("returned")) == (19, 6)
     assert measured("wait_seconds") - waited >= 30  # of the venue's seconds
+
+
+async def test_what_one_service_is_asked_takes_nothing_from_another(pool: Pool) -> None:
+    """Each has an account of its own, which all who ask it share whatever limit they know of."""
+    budget_of = budgets_of(pool, SystemClock())
+    await a_budget(pool).spend("scan", 10)
+    await budget_of("elsewhere", 3).spend("orders", 3)
+    await budget_of("third", 2).spend("orders", 2)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await budgets_of(pool, SystemClock())("elsewhere", 3).spend("orders", 1)
+            pytest.fail("more than the limit was granted")
+    await budget_of("elsewhere", 4).spend("orders", 1)
