@@ -15,7 +15,7 @@ from kamiyo.aggregators._node_payloads import normalize
 from kamiyo.aggregators.base import Alive, BaseAggregator, Headers, Response, StreamItem, Toolbox, Waiting
 from kamiyo.core.claims import Claim, Claims
 from kamiyo.core.codec import to_json
-from kamiyo.core.errors import StorageRefused
+from kamiyo.core.errors import LeaseLost, StorageRefused
 from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, LiquidationId, SourceName
@@ -29,7 +29,7 @@ from kamiyo.core.liquidations import (
     merge,
     observe,
 )
-from kamiyo.core.ports import Batch, Counted, Event, Normalized, Raw, Reject, Tally, Written
+from kamiyo.core.ports import Batch, Counted, Event, Lease, Normalized, Raw, Reject, Tally, Written
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.time import Clock
 from kamiyo.storage.claims import claim_json
@@ -172,7 +172,11 @@ class MemoryJournal:
     """
 
     def __init__(
-        self, *, inactive: Iterable[str] = (), refuses: Callable[[Batch], bool] = lambda _batch: False
+        self,
+        *,
+        inactive: Iterable[str] = (),
+        refuses: Callable[[Batch], bool] = lambda _batch: False,
+        leases: "MemoryLeases | None" = None,
     ) -> None:
         self.tables = _Tables()
         self.inactive = set(inactive)
@@ -181,6 +185,19 @@ class MemoryJournal:
         self.states: list[tuple[str, SourceState, str]] = []
         self.at: Callable[[str], None] = lambda _stage: None
         self.unavailable: list[Exception] = []  # raised by the next calls, one each
+        self.known_priorities: dict[SourceName, int] = {}
+        self.leases = leases
+
+    def under(self, lease: Lease) -> "MemoryJournal":
+        return self if self.leases is None else _Fenced(self, self.leases, lease)
+
+    async def priorities(self) -> Mapping[SourceName, int]:
+        self._answer()
+        return self.known_priorities
+
+    async def until_switched(self, source: SourceName, *, active: bool) -> None:
+        while (source not in self.inactive) is not active:
+            await asyncio.sleep(0)
 
     async def write(self, batch: Batch) -> Written:
         await asyncio.sleep(0)
@@ -241,6 +258,35 @@ class MemoryJournal:
     def _answer(self) -> None:
         if self.unavailable:
             raise self.unavailable.pop(0)
+
+
+class _Fenced(MemoryJournal):
+    """Another journal, whose writes and reports are refused once somebody else holds the lease."""
+
+    def __init__(self, journal: MemoryJournal, leases: "MemoryLeases", lease: Lease) -> None:
+        super().__init__()
+        self._journal = journal
+        self._leases = leases
+        self._lease = lease
+        self.inactive = journal.inactive
+
+    async def write(self, batch: Batch) -> Written:
+        self._hold_fast()
+        return await self._journal.write(batch)
+
+    async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
+        self._hold_fast()
+        await self._journal.report_state(source, state, detail)
+
+    async def cursor(self, source: SourceName) -> Cursor | None:
+        return await self._journal.cursor(source)
+
+    async def newest_block(self, source: SourceName) -> int | None:
+        return await self._journal.newest_block(source)
+
+    def _hold_fast(self) -> None:
+        if self._leases.tokens.get(self._lease.name) != self._lease.token:
+            raise LeaseLost(f"{self._lease.name} was given to another worker")
 
 
 def _write(tables: _Tables, batch: Batch) -> Written:
@@ -371,23 +417,45 @@ def _greatest(one: object, other: object) -> object:
 
 
 class MemoryLeases:
-    """Exclusive rights within one process."""
+    """Exclusive rights within one process, which ``steal`` gives to somebody else."""
 
     def __init__(self, *, held_elsewhere: Iterable[str] = ()) -> None:
         self.held = set(held_elsewhere)
         self.asked: list[str] = []
+        self.tokens: dict[str, int] = {}
+        self._lost: dict[str, asyncio.Event] = {}
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[bool]:
+    async def hold(self, name: str) -> AsyncIterator[Lease | None]:
         self.asked.append(name)
         if name in self.held:
-            yield False
+            yield None
             return
         self.held.add(name)
+        token = self.tokens[name] = self.tokens.get(name, 0) + 1
+        lost = self._lost[name] = asyncio.Event()
         try:
-            yield True
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(_until_lost(name, lost))
+                yield Lease(name, token)
+                watch.cancel()
         finally:
-            self.held.discard(name)
+            if self.tokens[name] == token:
+                self.held.discard(name)
+
+    def steal(self, name: str) -> None:
+        """Give it to somebody else, as when its holder stood still."""
+        self.held.add(name)
+        self.tokens[name] = self.tokens.get(name, 0) + 1
+
+    def notice(self, name: str) -> None:
+        """Let its former holder learn that it lost it."""
+        self._lost[name].set()
+
+
+async def _until_lost(name: str, lost: asyncio.Event) -> None:
+    await lost.wait()
+    raise LeaseLost(f"{name} was given to another worker")
 
 
 class MemoryAccount:

@@ -248,7 +248,7 @@ async def live_through(seed: int, database_url: str) -> Hour:
     ):
         source = _source(seed, venue.url, Truth(lines), session=session, pool=pool, clock=clock)
         async with (
-            _ingesting(source, pool, database_url, clock) as ingesting,
+            _ingesting(source, pool, clock) as ingesting,
             _neighbour(f"{venue.url}/info", session, pool, clock),
             _standstills(seed, clock),
             _looking_out(source.ears, clock),
@@ -317,12 +317,12 @@ async def _last_words() -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _ingesting(
-    source: OverheardAggregator, pool: Pool, database_url: str, clock: LapseClock
+    source: OverheardAggregator, pool: Pool, clock: LapseClock
 ) -> AsyncGenerator[asyncio.Task[None]]:
     """The source under its supervisor, wired as the product wires it."""
     machine = SystemClock()
     journal = PostgresJournal(pool, machine, shown_clock=clock)
-    orchestrator = Orchestrator([source], journal, PostgresLeases(database_url, machine), clock)
+    orchestrator = Orchestrator([source], journal, PostgresLeases(pool, machine), clock)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(orchestrator.run())
         yield running

@@ -98,9 +98,7 @@ async def ingesting(database_url: str, home: Path) -> AsyncIterator[None]:
         HyperliquidNodeSettings(path=str(home)), Toolbox(clock=clock, session=NoNetwork())
     )
     async with open_pool(database_url, size=3) as pool:
-        orchestrator = Orchestrator(
-            [aggregator], PostgresJournal(pool), PostgresLeases(database_url, clock), clock
-        )
+        orchestrator = Orchestrator([aggregator], PostgresJournal(pool), PostgresLeases(pool, clock), clock)
         task = asyncio.ensure_future(orchestrator.run())
         try:
             yield

@@ -70,6 +70,16 @@ NOTES: Final = {
         "at most one for each request of the last minutes: hundreds in all",
     ),
     "daily_spending": (EVER, "one row for each source that costs, and day"),
+    "source_leases": (EVER, "one row for each source in all"),
+    "source_polls": (EVER, "one row for each source that is asked now and then"),
+    "source_errors": (EVER, "one row for each source that ever had trouble"),
+    "pgqueuer": ("until a job is done", "none: KAMIYO uses the schedules alone"),
+    "pgqueuer_log": ("seven days", "none: KAMIYO uses the schedules alone"),
+    "pgqueuer_schedules": (
+        "seven days after it was last used",
+        "one row for each source that is asked now and then; each is written again several times a minute",
+    ),
+    "pgqueuer_statistics": ("seven days", "none: KAMIYO uses the schedules alone"),
     "weight_pauses": (EVER, "one row for each address in all"),
 }
 _TABLE: Final = re.compile(

@@ -5,7 +5,8 @@ KamiyoError
 │   ├── SourceUnavailable
 │   │   ├── RateLimited     (it answered that we asked too much)
 │   │   └── ConnectionEnded (a WebSocket was closed; carries the code)
-│   └── StorageUnavailable
+│   ├── StorageUnavailable
+│   └── LeaseLost           (another worker does what this one did)
 └── Permanent               trying again cannot work
     ├── MalformedPayload    (one payload or row; the stream goes on; carries the rule it broke)
     ├── QuestionRefused     (a source will never answer this question)
@@ -50,6 +51,10 @@ class ConnectionEnded(SourceUnavailable):
 
 class StorageUnavailable(Transient):
     """The database could not be reached or did not accept the work."""
+
+
+class LeaseLost(Transient):
+    """Another worker was given what this one held; nothing of what this one wrote since was stored."""
 
 
 class Permanent(KamiyoError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -151,6 +152,24 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     new_rows: int = 0
 
 
+class Lease(msgspec.Struct, frozen=True):
+    """An exclusive right somebody was given. Every holder's ``token`` is higher than the one before it."""
+
+    name: str
+    token: int
+
+
+class Leases(Protocol):
+    """Exclusive rights over all processes and machines, each its holder's for as long as it is renewed."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[Lease | None]:
+        """Hold the right while inside; None where somebody else has it.
+
+        LeaseLost ends the block once somebody else was given it, StorageUnavailable when nobody can tell.
+        """
+        ...
+
+
 class Journal(Protocol):
     """Durable truth. One ``write`` is one transaction; writing a batch twice changes nothing."""
 
@@ -172,6 +191,18 @@ class Journal(Protocol):
 
     async def newest_block(self, source: SourceName) -> int | None:
         """The highest block number a source's stored batches reached, or None."""
+        ...
+
+    def under(self, lease: Lease) -> Journal:
+        """The same journal, whose writes and reports are LeaseLost once somebody else holds the lease."""
+        ...
+
+    async def priorities(self) -> Mapping[SourceName, int]:
+        """The priority of every source that was ever made known, as operators set it."""
+        ...
+
+    async def until_switched(self, source: SourceName, *, active: bool) -> None:
+        """Return once the source is switched so; at once where it is."""
         ...
 
 

@@ -87,6 +87,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     ``heard_at`` is when it last proved alive, ``last_fetch`` when a payload of it was last stored,
     ``first_event_at`` and ``last_event_at`` the venue's own times of the oldest and newest it told of.
+    ``last_error`` is the last trouble it had, over or not, and ``last_error_at`` when that began;
+    ``failed_polls`` are those in a row.
     """
 
     name: SourceName
@@ -105,6 +107,11 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_event_at: datetime | None
     state_changed_at: Utc
     subject: Subject = Subject.EXPLOITS
+    poll_every: timedelta | None = None
+    next_poll_at: datetime | None = None
+    failed_polls: int | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
 
 
 def health_of(status: SourceStatus, now: datetime) -> SourceHealth:

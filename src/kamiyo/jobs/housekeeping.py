@@ -9,6 +9,7 @@ import structlog
 from kamiyo.core.time import Clock
 from kamiyo.kit import metrics
 from kamiyo.storage.partitions import drop_old_outbox_days, ensure_months, ensure_outbox_days, months_ahead
+from kamiyo.storage.polls import prune_jobs
 from kamiyo.storage.pool import Pool, translated
 
 _EVERY = timedelta(hours=1)
@@ -32,6 +33,7 @@ async def keep_house_once(pool: Pool, clock: Clock) -> None:
         await ensure_months(connection, months_ahead(now))
         await ensure_outbox_days(connection, now.date())
         dropped = await drop_old_outbox_days(connection, now.date())
+        await prune_jobs(connection)
     metrics.HOUSEKEEPING_DONE.set(now.timestamp())
     if dropped:
         _log.info("outbox_days_dropped", partitions=dropped)

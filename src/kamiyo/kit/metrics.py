@@ -22,6 +22,18 @@ SOURCE_LAG = Gauge(
     "kamiyo_source_lag_seconds", "Newest payload's hearing minus the venue's own time in it.", ["source"]
 )
 
+POLLS = Counter(
+    "kamiyo_polls_total",
+    "Polls of sources that are asked now and then: answered, unreachable, failed, not_configured, untold "
+    "(the database was gone, or another worker took it over) or ended (switched off meanwhile).",
+    ["source", "result"],
+)
+LEASE_LOSSES = Counter(
+    "kamiyo_lease_losses_total",
+    "Readings that ended because another worker was given the source: this one stood still for too long.",
+    ["source"],
+)
+
 # --- the venue's limit ------------------------------------------------------------------------------------
 
 WEIGHT_TAKEN = Counter(
@@ -50,6 +62,11 @@ SOURCE_UP = Gauge(
 )
 SOURCE_AGE = Gauge(
     "kamiyo_source_age_seconds", "Time since a source last proved alive; absent if it never did.", ["source"]
+)
+SOURCE_NEXT_POLL = Gauge(
+    "kamiyo_source_next_poll_timestamp_seconds",
+    "When a source that is asked now and then is asked next; absent for others, and where that is at once.",
+    ["source"],
 )
 
 # --- HTTP -------------------------------------------------------------------------------------------------

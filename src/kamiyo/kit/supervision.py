@@ -38,7 +38,7 @@ async def supervise(task: Task, failed: Failed, clock: Clock) -> None:
     failures = 0
     while True:
         started = clock.now()
-        error = await _failure_of(task)
+        error = await failure_of(task)
         if error is None:
             return
         if clock.now() - started >= _HEALTHY_AFTER:
@@ -48,7 +48,8 @@ async def supervise(task: Task, failed: Failed, clock: Clock) -> None:
         failures += 1
 
 
-async def _failure_of(task: Task) -> Exception | None:
+async def failure_of(task: Task) -> Exception | None:
+    """Run ``task`` once; what it failed with, if it did. Cancellation passes through."""
     # In a task of its own: a task group that is cancelled while a task of it fails raises the failure alone,
     # and the cancellation would be lost.
     async with asyncio.TaskGroup() as tasks:

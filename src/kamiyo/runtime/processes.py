@@ -6,15 +6,16 @@ import asyncio
 import enum
 import ipaddress
 import signal
-from collections.abc import Awaitable, Callable, Collection, Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 
 from kamiyo import __version__
-from kamiyo.aggregators.base import Toolbox
+from kamiyo.aggregators.base import BaseAggregator, Toolbox
 from kamiyo.api.app import build_app
 from kamiyo.api.state import ApiState
 from kamiyo.api.stream.hub import Hub
@@ -24,8 +25,11 @@ from kamiyo.cache.responses import open_cache
 from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
 from kamiyo.core.modes import LIVE, Showing
 from kamiyo.core.money import install_context
+from kamiyo.core.sources import SourceType
 from kamiyo.core.time import Clock
 from kamiyo.jobs.housekeeping import keep_house, keep_house_once
+from kamiyo.jobs.polling import PolledSource
+from kamiyo.jobs.worker import run_polls
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
@@ -38,6 +42,7 @@ from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.migrate import migrate
+from kamiyo.storage.polls import PostgresTimetable
 from kamiyo.storage.pool import Pool, connect, open_pool
 from kamiyo.storage.spending import PostgresUsdBudget
 
@@ -161,17 +166,36 @@ async def prepare_database(database_url: str, clock: Clock) -> None:
             return
 
 
+class _Sources(NamedTuple):
+    """The sources of one role, and what they are read with."""
+
+    aggregators: list[BaseAggregator]
+    journal: PostgresJournal
+    leases: PostgresLeases
+
+
+@asynccontextmanager
+async def _open_sources(running: Running, kinds: Collection[SourceType]) -> AsyncGenerator[_Sources]:
+    stage = running.stage
+    async with open_session() as session, open_pool(running.database_url, size=1) as pool_of_leases:
+        tools = Toolbox(
+            clock=stage.clock,
+            session=session,
+            budget=PostgresBudget(running.pool, stage.clock, speed=stage.speed),
+            budget_of=budgets_of(running.pool, stage.clock, speed=stage.speed),
+            money=PostgresUsdBudget(running.pool, stage.clock),
+        )
+        built = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
+        yield _Sources(
+            aggregators=[each for each in built if each.description.type in kinds],
+            journal=PostgresJournal(running.pool, running.clock, shown_clock=stage.clock),
+            leases=PostgresLeases(pool_of_leases, running.clock),
+        )
+
+
 async def _ingest(running: Running, _stopping: asyncio.Event) -> None:
-    async with open_session() as session:
-        stage = running.stage
-        budget = PostgresBudget(running.pool, stage.clock, speed=stage.speed)
-        money = PostgresUsdBudget(running.pool, stage.clock)
-        budget_of = budgets_of(running.pool, stage.clock, speed=stage.speed)
-        tools = Toolbox(clock=stage.clock, session=session, budget=budget, budget_of=budget_of, money=money)
-        aggregators = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
-        journal = PostgresJournal(running.pool, running.clock, shown_clock=stage.clock)
-        leases = PostgresLeases(running.database_url, running.clock)
-        orchestrator = Orchestrator(aggregators, journal, leases, stage.clock)
+    async with _open_sources(running, set(SourceType) - {SourceType.POLLED}) as (sources, journal, leases):
+        orchestrator = Orchestrator(sources, journal, leases, running.stage.clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(orchestrator.run(), name="orchestrator")
             await orchestrator.catalogues_loaded.wait()
@@ -215,7 +239,14 @@ async def _send_away(hub: Hub, stopping: asyncio.Event) -> None:
 
 
 async def _work(running: Running, _stopping: asyncio.Event) -> None:
-    await _supervised("housekeeping", lambda: keep_house(running.pool, running.clock), running.clock)
+    clock, pool = running.clock, running.pool
+    async with _open_sources(running, {SourceType.POLLED}) as (sources, journal, leases):
+        timetable = PostgresTimetable(pool)
+        polled = [PolledSource(each, journal, leases, timetable, running.stage.clock) for each in sources]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_supervised("housekeeping", lambda: keep_house(pool, clock), clock))
+            if polled:
+                tasks.create_task(_supervised("polls", lambda: run_polls(polled, pool), clock))
 
 
 async def _look_after(engines: RunningEngines, clock: Clock) -> None:

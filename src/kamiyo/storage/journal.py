@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from kamiyo.core.codec import to_json
@@ -11,7 +12,7 @@ from kamiyo.core.errors import StorageUnavailable
 from kamiyo.core.events import AccountLiquidation, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import Exploit, HonestCase
 from kamiyo.core.ids import Cursor, SourceName
-from kamiyo.core.ports import Batch, Event, Written
+from kamiyo.core.ports import Batch, Event, Lease, Written
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Clock
@@ -21,6 +22,7 @@ from kamiyo.storage.claims import store_claims
 from kamiyo.storage.exploits import store_exploit, store_honest_case
 from kamiyo.storage.fill_rows import FillRows, fill_rows
 from kamiyo.storage.fills import store_fills
+from kamiyo.storage.leases import hold_fast
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
 from kamiyo.storage.pool import Connection, Pool, translated
 
@@ -35,6 +37,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
 """
 
 _BY_MONTH = (LiquidatedFill, AccountLiquidation, LedgerMovement, MarketState, VaultState, AccountState)
+
+_LOOK_AGAIN = timedelta(seconds=1)
 
 E = TypeVar("E")
 
@@ -51,6 +55,13 @@ class PostgresJournal:
         self._shown_clock = shown_clock or self._clock
         self._months: set[Month] = set()
         self._outbox_day: date | None = None
+        self._lease: Lease | None = None
+
+    def under(self, lease: Lease) -> PostgresJournal:
+        """The same journal, whose writes and reports are LeaseLost once somebody else holds the lease."""
+        fenced = copy(self)
+        fenced._lease = lease  # noqa: SLF001 -- our own copy
+        return fenced
 
     async def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction; StorageUnavailable if that may work later."""
@@ -59,7 +70,9 @@ class PostgresJournal:
             async with translated(), self._pool.acquire() as connection:
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
-                    return await _write(connection, batch, rows, self._shown_clock.now())
+                    written = await _write(connection, batch, rows, self._shown_clock.now())
+                    await hold_fast(connection, self._lease)
+                    return written
         except StorageUnavailable:
             # Maybe a partition is gone that was there: a database can be restored behind our back.
             self._months, self._outbox_day = set(), None
@@ -84,7 +97,22 @@ class PostgresJournal:
         """Keep what the ingesting process knows of the source's state."""
         async with translated(), self._pool.acquire() as connection:
             await self._ensure_today(connection)
-            await sources.report_state(connection, source, state, detail, self._shown_clock.now())
+            now = self._shown_clock.now()
+            await sources.report_state(connection, source, state, detail, now, lease=self._lease)
+
+    async def priorities(self) -> Mapping[SourceName, int]:
+        """The priority of every source that was ever made known, as operators set it."""
+        async with translated(), self._pool.acquire() as connection:
+            return {each.name: each.priority for each in await sources.list_sources(connection)}
+
+    async def until_switched(self, source: SourceName, *, active: bool) -> None:
+        """Return once the source is switched so; at once where it is."""
+        while await self._is_active(source) is not active:
+            await self._clock.sleep(_LOOK_AGAIN)
+
+    async def _is_active(self, source: SourceName) -> bool:
+        async with translated(), self._pool.acquire() as connection:
+            return await sources.is_active(connection, source)
 
     async def _ensure_partitions(self, connection: Connection, events: Iterable[Event]) -> None:
         # Housekeeping makes them ahead of need; this is for history, and for when nobody kept house.

@@ -1,50 +1,100 @@
-"""Leases: exclusive rights held by a connection of their own, and gone with it."""
+"""Leases: exclusive rights that end unless they are renewed, each holder's with a higher number."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-import asyncpg
-
+from kamiyo.core.errors import LeaseLost, StorageUnavailable
+from kamiyo.core.ports import Lease
 from kamiyo.core.time import Clock
-from kamiyo.storage.pool import connect, translated
+from kamiyo.storage.pool import Connection, Pool, translated
 
-_CHECK_EVERY = timedelta(seconds=2)
-_PATIENCE_SECONDS = 10  # a server that vanished without a word has released the lease, or will
-_TRY = "SELECT pg_try_advisory_lock(hashtextextended('lease/' || $1, 0))"
+EXPIRES_AFTER = timedelta(seconds=6)
+
+_RENEW_EVERY = timedelta(seconds=2)
+_PATIENCE_SECONDS = 3  # with the wait before it less than the time to its expiry
+_KNOW = """
+INSERT INTO source_leases (name, token, holder, expires_at) VALUES ($1, 0, '', clock_timestamp())
+ON CONFLICT DO NOTHING
+"""
+# FOR UPDATE waits for every transaction that holds the lease fast, and later ones see the new number.
+_TAKE = """
+WITH free AS MATERIALIZED (
+    SELECT name FROM source_leases WHERE name = $1 AND expires_at <= clock_timestamp() FOR UPDATE
+)
+UPDATE source_leases AS lease SET token = token + 1, holder = $2, expires_at = clock_timestamp() + $3
+FROM free WHERE lease.name = free.name RETURNING token
+"""
+_RENEW = """
+UPDATE source_leases SET expires_at = clock_timestamp() + $3 WHERE name = $1 AND token = $2 RETURNING token
+"""
+# Of all row locks the one that lets the holder renew its lease meanwhile, and nobody take it.
+_HOLD_FAST = "SELECT token FROM source_leases WHERE name = $1 AND token = $2 FOR KEY SHARE"
 
 
 class PostgresLeases:
-    """Advisory locks of PostgreSQL: a holder that dies loses its connection, and with it the lock."""
+    """Rows of PostgreSQL with an expiry by its clock: whoever dies or stands still is replaced in seconds.
 
-    def __init__(self, database_url: str, clock: Clock) -> None:
-        self._url = database_url
+    Give it a pool of its own, so that renewing never waits for anybody's work.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool = pool
         self._clock = clock
+        self._holder = f"{platform.node()}/{os.getpid()}"
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncGenerator[bool]:
-        """Hold the right while inside; False where somebody else has it.
+    async def hold(self, name: str) -> AsyncGenerator[Lease | None]:
+        """Hold the right while inside; None where somebody else has it.
 
-        While it is held the connection is watched, and its loss ends the block with StorageUnavailable:
-        whoever lost the right must not go on as if it had it.
+        It is renewed while it is held. That this fails ends the block, with LeaseLost or with
+        StorageUnavailable: whoever may have lost the right must not go on as if it had it. What is
+        written all the same is refused by ``hold_fast``, however late the holder learns of its loss.
         """
-        async with connect(self._url) as connection:
-            async with translated():
-                held = bool(await connection.fetchval(_TRY, name))
-            if not held:
-                yield False
-                return
+        lease = await self._take(name)
+        if lease is None:
+            yield None
+            return
+        try:
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(_watch(connection, self._clock), name=f"lease/{name}")
-                yield True
-                watch.cancel()
+                renewing = tasks.create_task(self._keep(lease), name=f"lease/{name}")
+                yield lease
+                renewing.cancel()
+        finally:
+            with suppress(StorageUnavailable, LeaseLost):
+                await self._extend(lease, timedelta(0))
+
+    async def _take(self, name: str) -> Lease | None:
+        async with translated(), self._pool.acquire() as connection:
+            await connection.execute(_KNOW, name)
+            token = await connection.fetchval(_TAKE, name, self._holder, EXPIRES_AFTER)
+        return None if token is None else Lease(name, int(token))
+
+    async def _keep(self, lease: Lease) -> None:
+        while True:
+            await self._clock.sleep(_RENEW_EVERY)
+            await self._extend(lease, EXPIRES_AFTER)
+
+    async def _extend(self, lease: Lease, length: timedelta) -> None:
+        async with translated(), asyncio.timeout(_PATIENCE_SECONDS), self._pool.acquire() as connection:
+            token = await connection.fetchval(_RENEW, lease.name, lease.token, length)
+        if token is None:
+            raise _lost(lease)
 
 
-async def _watch(connection: asyncpg.Connection[asyncpg.Record], clock: Clock) -> None:
-    while True:
-        await clock.sleep(_CHECK_EVERY)
-        async with translated():
-            await connection.execute("SELECT 1", timeout=_PATIENCE_SECONDS)
+async def hold_fast(connection: Connection, lease: Lease | None) -> None:
+    """LeaseLost if the lease is another's; if not, nobody is given it before the caller's transaction ends.
+
+    The last thing in a transaction: it gives it its id, which must come after the locks others wait for.
+    """
+    if lease is not None and await connection.fetchval(_HOLD_FAST, lease.name, lease.token) is None:
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"{lease.name} was given to another worker after number {lease.token}")

@@ -48,6 +48,8 @@ _REFUSED = (
 _OTHER_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _COMMAND_TIMEOUT_SECONDS = 60
 _SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
+# A process that stands still in the middle of a transaction must not hold its locks: others wait for them.
+_LONGEST_PAUSE = {"idle_in_transaction_session_timeout": "5s"}
 
 
 @asynccontextmanager
@@ -75,7 +77,7 @@ async def open_pool(database_url: str, *, size: int = 8) -> AsyncGenerator[Pool]
             min_size=1,
             max_size=size,
             command_timeout=_COMMAND_TIMEOUT_SECONDS,
-            server_settings=_SERVER_SETTINGS,
+            server_settings=_SERVER_SETTINGS | _LONGEST_PAUSE,
         )
     try:
         yield pool
@@ -85,7 +87,7 @@ async def open_pool(database_url: str, *, size: int = 8) -> AsyncGenerator[Pool]
 
 @asynccontextmanager
 async def connect(database_url: str) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
-    """One connection of one's own: for leases, LISTEN and migrations."""
+    """One connection of one's own: for LISTEN, the numbering and migrations."""
     async with translated():
         connection = await asyncpg.connect(database_url, server_settings=_SERVER_SETTINGS)
     try:

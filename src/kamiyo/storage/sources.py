@@ -8,9 +8,10 @@ import msgspec
 
 from kamiyo.core.codec import to_json
 from kamiyo.core.ids import Cursor, SourceName
-from kamiyo.core.ports import Batch
+from kamiyo.core.ports import Batch, Lease
 from kamiyo.core.sources import SourceDescription, SourceState, SourceStatus
 from kamiyo.storage import outbox
+from kamiyo.storage.leases import hold_fast
 from kamiyo.storage.pool import Connection, translated
 
 _REGISTER = """
@@ -22,12 +23,23 @@ ON CONFLICT (name) DO UPDATE SET type = excluded.type, url = excluded.url, label
     silence_limit = excluded.silence_limit, lag_limit = excluded.lag_limit
 RETURNING active
 """
+# A source that fails again and again, each time with the same words, fails since the first time.
+_KEEP_ERROR = """
+INSERT INTO source_errors (name, state, detail, began_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE
+SET state = excluded.state, detail = excluded.detail, began_at = excluded.began_at
+"""
 _REPORT = """
 UPDATE sources SET state = $2, detail = $3,
     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $4 END
 WHERE name = $1 AND (state, detail) IS DISTINCT FROM ($2, $3)
-RETURNING name, state, detail, state_changed_at
+RETURNING name, state, detail, state_changed_at, active, priority
 """
+_SWITCH = """
+UPDATE sources SET active = coalesce($2, active), priority = coalesce($3, priority) WHERE name = $1
+RETURNING name, state, detail, state_changed_at, active, priority
+"""
+_POLL_AT_ONCE = "UPDATE source_polls SET next_poll_at = NULL, failures = 0 WHERE name = $1"
 _LOCK_SOURCE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _ADVANCE = """
 UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, newest_block),
@@ -36,10 +48,13 @@ UPDATE sources SET cursor = coalesce($2, cursor), newest_block = greatest($3, ne
 WHERE name = $1
 """
 _LIST = """
-SELECT name, type, url, priority, active, label, silence_limit, lag_limit, state, detail, heard_at,
-    last_fetch, first_event_at, last_event_at, state_changed_at, subject
-FROM sources ORDER BY priority, name
+SELECT name, type, url, priority, active, label, silence_limit, lag_limit, s.state, s.detail, heard_at,
+    last_fetch, first_event_at, last_event_at, state_changed_at, subject,
+    poll_every, next_poll_at, failures AS failed_polls, e.detail AS last_error, e.began_at AS last_error_at
+FROM sources s LEFT JOIN source_polls USING (name) LEFT JOIN source_errors e USING (name)
+ORDER BY priority, name
 """
+_TROUBLE = {SourceState.UNREACHABLE, SourceState.FAILED}
 
 
 async def register(connection: Connection, description: SourceDescription, at: datetime) -> bool:
@@ -53,15 +68,47 @@ async def register(connection: Connection, description: SourceDescription, at: d
 
 
 async def report_state(
-    connection: Connection, source: SourceName, state: SourceState, detail: str, at: datetime
+    connection: Connection,
+    source: SourceName,
+    state: SourceState,
+    detail: str,
+    at: datetime,
+    *,
+    lease: Lease | None = None,
 ) -> None:
-    """Keep what the ingesting process knows of a source's state, and tell subscribers what is new of it."""
+    """Keep what the ingesting process knows of a source's state, and tell subscribers what is new of it.
+
+    LeaseLost where the lease it is told under is another's by now.
+    """
     async with translated(), connection.transaction():
         # Before the transaction gets its id, so that the stream tells the states in the order they were kept.
         await connection.execute(_LOCK_SOURCE, f"sources/{source}")
         changed = await connection.fetchrow(_REPORT, source, state, detail, at)
         if changed is not None:
+            if state in _TROUBLE:
+                await connection.execute(_KEEP_ERROR, source, state, detail, at)
             await outbox.publish(connection, "sources", [to_json(dict(changed))])
+        await hold_fast(connection, lease)
+
+
+async def switch(
+    connection: Connection, source: str, *, active: bool | None = None, priority: int | None = None
+) -> bool:
+    """Switch a source on or off, or change its priority, and tell subscribers; False if there is none."""
+    async with translated(), connection.transaction():
+        await connection.execute(_LOCK_SOURCE, f"sources/{source}")
+        changed = await connection.fetchrow(_SWITCH, source, active, priority)
+        if changed is None:
+            return False
+        if active:
+            await connection.execute(_POLL_AT_ONCE, source)
+        await outbox.publish(connection, "sources", [to_json(dict(changed))])
+    return True
+
+
+async def is_active(connection: Connection, source: SourceName) -> bool:
+    """Whether a source is known and switched on."""
+    return bool(await connection.fetchval("SELECT active FROM sources WHERE name = $1", source))
 
 
 async def advance(connection: Connection, batch: Batch, at: datetime) -> None:

@@ -11,6 +11,7 @@ from kamiyo.core.errors import SourceUnavailable, StorageRefused, StorageUnavail
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch
 from kamiyo.core.sources import SourceState, SourceType
+from kamiyo.kit import metrics
 from kamiyo.processing.backlog import MAX_QUEUED_ITEMS
 from kamiyo.processing.orchestrator import Orchestrator, SupervisedSource
 from kamiyo.processing.pipeline import MAX_BATCH_PAYLOADS
@@ -214,22 +215,112 @@ async def test_a_source_whose_settings_switch_it_off_is_never_read() -> None:
     """It is registered, so that it shows, and told as inactive, whatever the database says."""
     journal, source = MemoryJournal(), ScriptedAggregator([item(1)])
     source.active = False
-    clock = ManualClock()
-    await run_until(lambda: len(clock.slept) > 4, source, journal=journal, clock=clock)
-    assert (source.read, journal.states) == ([], [(NODE, SourceState.INACTIVE, "switched off")])
+    async with asyncio.timeout(10):
+        await Orchestrator([source], journal, MemoryLeases(), ManualClock()).run()
+    told = (NODE, SourceState.INACTIVE, "switched off by its settings")
+    assert (source.read, journal.states, list(journal.tables.cursors)) == ([], [told], [NODE])
 
 
 async def test_an_inactive_source_is_not_read_until_it_is_switched_on() -> None:
-    """A source that is switched off is registered, told as inactive and looked at again."""
+    """A source that is switched off is registered, told as inactive, and starts when it is switched on."""
     journal = MemoryJournal(inactive=[NODE])
-    source, clock = ScriptedAggregator([item(1)], ends=False), ManualClock()
-    running = run_until(lambda: journal.batches, source, journal=journal, clock=clock)
-    task = asyncio.ensure_future(running)
-    await until(lambda: len(clock.slept) > 5)
+    source = ScriptedAggregator([item(1)], ends=False)
+    task = asyncio.ensure_future(run_until(lambda: len(journal.states) == 3, source, journal=journal))
+    await until(lambda: journal.states)
+    for _ in range(100):
+        await asyncio.sleep(0)
     assert (source.read, journal.states) == ([], [(NODE, SourceState.INACTIVE, "switched off")])
     journal.inactive.clear()
     await task
     assert stored_tids(journal) == [1]
+    assert journal.states_of(NODE)[1:] == [SourceState.STARTING, SourceState.LIVE]
+
+
+async def test_a_running_source_is_switched_off_and_on() -> None:
+    """Switched off it is read no further and gives its lease back; switched on it goes on where it was."""
+    journal, leases = MemoryJournal(), MemoryLeases()
+    source = ScriptedAggregator([item(1), item(2)], ends=False)
+    hold_back = source.script.pop()
+    task = asyncio.ensure_future(
+        run_until(lambda: stored_tids(journal) == [1, 2], source, journal=journal, leases=leases)
+    )
+    await until(lambda: journal.states)
+    journal.inactive.add(NODE)
+    await until(lambda: len(journal.states) == 2)
+    assert leases.held == set()
+    source.script.append(hold_back)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert stored_tids(journal) == [1]
+    journal.inactive.clear()
+    await task
+    assert source.read == [None, "1"]
+    assert journal.states_of(NODE)[:3] == [SourceState.LIVE, SourceState.INACTIVE, SourceState.STARTING]
+
+
+async def test_the_priorities_operators_set_come_first() -> None:
+    """What was set at run time counts, and what a source says of itself where nothing was."""
+    order: list[str] = []
+
+    class Watched(MemoryJournal):
+        async def register(self, description) -> bool:
+            order.append(description.name)
+            return await super().register(description)
+
+    journal = Watched()
+    journal.known_priorities = {SourceName("c"): 1, SourceName("gone"): 2}
+    sources = [ScriptedAggregator(name=SourceName(name), priority=10) for name in "abc"]
+    await run_until(lambda: len(order) == 3, *sources, journal=journal)
+    assert order == ["c", "a", "b"]
+
+
+async def test_sources_start_though_nobody_knows_their_priorities() -> None:
+    """Without a database they begin in their own order, and find out each for itself that it is gone."""
+    journal = MemoryJournal()
+    journal.unavailable = [StorageUnavailable("gone")]
+    source = ScriptedAggregator([item(1)], ends=False)
+    await run_until(lambda: stored_tids(journal) == [1], source, journal=journal)
+
+
+async def test_who_stood_still_stands_by_and_tells_nothing(logs: list) -> None:
+    """What is written after somebody else took over is refused: nothing is stored or told, and it waits."""
+    leases = MemoryLeases()
+    journal, name = MemoryJournal(leases=leases), f"source/{NODE}"
+
+    async def stand_still() -> None:
+        await until(lambda: journal.states)
+        leases.steal(name)
+
+    source = ScriptedAggregator([item(1), stand_still, item(2)], ends=False)
+    before = metrics.LEASE_LOSSES.labels(NODE)._value.get()
+    task = asyncio.ensure_future(
+        run_until(lambda: stored_tids(journal) == [1, 2], source, journal=journal, leases=leases)
+    )
+    await until(lambda: "source_standing_by" in [each["event"] for each in logs])
+    assert (stored_tids(journal), journal.states_of(NODE)) == ([1], [SourceState.LIVE])
+    assert [each["event"] for each in logs].count("source_lease_lost") == 1
+    assert metrics.LEASE_LOSSES.labels(NODE)._value.get() == before + 1
+    source.script.remove(stand_still)  # its cursor is the number of items before it
+    leases.held.clear()
+    await task
+    assert journal.states_of(NODE) == [SourceState.LIVE, SourceState.LIVE]  # told again: it may not stand
+
+
+async def test_who_learns_that_it_lost_its_source_stops_reading_it() -> None:
+    """A quiet source has nothing to write: its holder is stopped when its lease cannot be renewed."""
+    leases = MemoryLeases()
+    journal, name = MemoryJournal(leases=leases), f"source/{NODE}"
+    source = ScriptedAggregator([item(1)], ends=False)
+    task = asyncio.ensure_future(
+        run_until(lambda: len(source.read) == 2, source, journal=journal, leases=leases)
+    )
+    await until(lambda: journal.states)
+    leases.steal(name)
+    leases.notice(name)
+    await until(lambda: len(leases.asked) > 2)
+    assert len(source.read) == 1
+    leases.held.clear()
+    await task
 
 
 async def test_a_source_another_worker_reads_is_left_alone(logs: list) -> None:

@@ -1,0 +1,79 @@
+import asyncio
+
+import pytest
+
+from kamiyo.aggregators.base import Alive, NotConfigured, Waiting
+from kamiyo.core.errors import SourceUnavailable
+from kamiyo.core.ids import Cursor
+from kamiyo.processing.reading import Reading
+from tests.builders import NODE, NOW, VICTIM, a_gap, a_raw, block_line, fill_json
+from tests.fakes import ManualClock, MemoryJournal, ScriptedAggregator
+
+
+def item(number: int):
+    payload = block_line((VICTIM, fill_json(tid=number)), number=number)
+    return a_raw(source=NODE, payload=payload, cursor=Cursor(str(number)))
+
+
+class Listener:
+    """Notes what a reading says, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def heard(self) -> None:
+        self.said.append("heard")
+
+    async def waits(self, waiting: Waiting) -> None:
+        self.said.append(waiting.detail)
+
+
+def reading(source: ScriptedAggregator, journal: MemoryJournal, listener: Listener) -> Reading:
+    return Reading(source, journal, ManualClock(), heard=listener.heard, waits=listener.waits)
+
+
+async def test_a_poll_ends_with_its_stream() -> None:
+    """One that does not follow stores what there is and ends, though the stream would go on."""
+    journal, listener = MemoryJournal(), Listener()
+    source = ScriptedAggregator([item(1), Waiting("a part is silent"), Alive(NOW, Cursor("3"))], ends=False)
+    assert await reading(source, journal, listener).run_while_active(follow=False) is True
+    assert listener.said == ["heard", "a part is silent", "heard"]
+    assert journal.batches[-1].cursor == "3"
+
+
+async def test_a_poll_that_lacks_its_setting_is_over() -> None:
+    """Nothing can come of it, however long its stream would wait for the setting."""
+    listener = Listener()
+    source = ScriptedAggregator([NotConfigured("set key"), item(2)])
+    await reading(source, MemoryJournal(), listener).run(follow=False)
+    assert listener.said == ["set key"]
+    follower = Listener()
+    await reading(source, MemoryJournal(), follower).run()
+    assert follower.said == ["set key", "heard"]
+
+
+async def test_what_proves_nothing_alive_is_not_heard() -> None:
+    """A gap is stored, and says nothing of the source."""
+    journal, listener = MemoryJournal(), Listener()
+    await reading(ScriptedAggregator([a_gap()]), journal, listener).run()
+    assert (listener.said, len(journal.stored().gaps)) == ([], 1)
+
+
+async def test_a_source_switched_off_is_read_no_further() -> None:
+    """It ends in the middle of its stream, and says that this was not its end."""
+    journal, listener = MemoryJournal(), Listener()
+
+    async def switch_off() -> None:
+        journal.inactive.add(NODE)
+        await asyncio.Event().wait()
+
+    source = ScriptedAggregator([item(1), switch_off])
+    async with asyncio.timeout(5):
+        assert await reading(source, journal, listener).run_while_active() is False
+
+
+async def test_what_fails_is_raised() -> None:
+    """A failure of the stream ends the reading, and the watch for its switch with it."""
+    source = ScriptedAggregator([item(1), SourceUnavailable("silent")])
+    with pytest.RaisesGroup(SourceUnavailable, flatten_subgroups=True):
+        await reading(source, MemoryJournal(), Listener()).run_while_active()
