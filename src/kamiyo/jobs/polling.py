@@ -124,8 +124,8 @@ class PolledSource:
             state = state_of(poll.waiting)
             await self._teller.enter(state, poll.waiting.detail)
             return state
-        if poll.heard:
-            await self._teller.enter(SourceState.LIVE, "")
+        if poll.lacking is not None:
+            await self._teller.enter(SourceState.LIVE, poll.lacking)
         return _ANSWERED
 
     def _wait(self, failures: int, error: Exception | None) -> timedelta:
@@ -139,8 +139,8 @@ class _Poll:
     """One poll, and what was heard in it."""
 
     def __init__(self, aggregator: BaseAggregator, journal: Journal, clock: Clock) -> None:
-        self.heard = False
         self.ended = False
+        self.lacking: str | None = None  # as long as nothing was heard
         self.waiting: Waiting | None = None
         self._reading = Reading(aggregator, journal, clock, heard=self._hear, waits=self._wait)
 
@@ -148,8 +148,8 @@ class _Poll:
         """Read until the poll ends by itself, or the source is switched off."""
         self.ended = await self._reading.run_while_active(follow=False)
 
-    async def _hear(self) -> None:
-        self.heard = True
+    async def _hear(self, lacking: str) -> None:
+        self.lacking = lacking
 
     async def _wait(self, waiting: Waiting) -> None:
         self.waiting = waiting

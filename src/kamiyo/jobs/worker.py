@@ -34,8 +34,8 @@ async def run_polls(sources: Sequence[PolledSource], pool: Pool) -> None:
     for source in sources:
         name, expression = f"poll/{source.name}", look_expression(source.name, source.poll_every)
         scheduler.schedule(name, expression, accepts_context=False)(_job(source, running))
-    async with translated(), asyncio.TaskGroup() as tasks:
-        schedules = tasks.create_task(scheduler.run(), name="schedules")
+    async with asyncio.TaskGroup() as tasks:
+        schedules = tasks.create_task(_keep(scheduler), name="schedules")
         try:
             await asyncio.wait({schedules})
         finally:
@@ -66,6 +66,11 @@ def look_expression(name: str, poll_every: timedelta) -> str:
     wanted = poll_every.total_seconds() / _LOOKS_IN_AN_INTERVAL
     step = max((each for each in _STEPS if each <= wanted), default=_STEPS[0])
     return f"* * * * * {zlib.crc32(name.encode()) % step}-59/{step}"
+
+
+async def _keep(scheduler: SchedulerManager) -> None:
+    async with translated():
+        await scheduler.run()
 
 
 def _job(source: PolledSource, running: set[asyncio.Task[None]]) -> Job:

@@ -125,9 +125,9 @@ class SupervisedSource:
             await teller.enter(SourceState.LOADED, "")
         return ended
 
-    async def _heard(self) -> None:
+    async def _heard(self, lacking: str) -> None:
         if self.is_live_source:
-            await self._teller.enter(SourceState.LIVE, "")
+            await self._teller.enter(SourceState.LIVE, lacking)
 
     async def _waits(self, waiting: Waiting) -> None:
         await self._teller.enter(state_of(waiting), waiting.detail)

@@ -6,21 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
-from kamiyo.aggregators.base import BaseAggregator, NotConfigured, Waiting
+from kamiyo.aggregators.base import Alive, BaseAggregator, NotConfigured, Waiting
 from kamiyo.core.ports import Journal
 from kamiyo.core.time import Clock
 from kamiyo.processing.backlog import Backlog
 from kamiyo.processing.pipeline import Pipeline
 
-Heard = Callable[[], Awaitable[None]]
+Heard = Callable[[str], Awaitable[None]]
 Waits = Callable[[Waiting], Awaitable[None]]
 
 
 class Reading:
     """Reads a source from where the journal says it resumes, and says what it hears of it.
 
-    ``heard`` is called after what was heard is stored, ``waits`` after everything before it is: so nothing
-    old calls a source live again.
+    ``heard`` is called after what was heard is stored, with what the source lacks though it is heard, and
+    ``waits`` after everything before it is: so nothing old calls a source live again.
     """
 
     def __init__(
@@ -63,10 +63,12 @@ class Reading:
     async def _drain(self, backlog: Backlog) -> None:
         newest_block = await self._journal.newest_block(self._aggregator.name)
         pipeline = Pipeline(self._aggregator, self._journal, self._clock, newest_block=newest_block)
+        lacking = ""
         while taken := await backlog.take():
             for waiting in (item for item in taken if isinstance(item, Waiting)):
                 await self._waits(waiting)
             batch = [item for item in taken if not isinstance(item, Waiting)]
             outcomes = await pipeline.run(batch) if batch else []
+            lacking = next((each.lacking for each in reversed(batch) if isinstance(each, Alive)), lacking)
             if any(each.batch.heard_at is not None for each in outcomes):
-                await self._heard()
+                await self._heard(lacking)

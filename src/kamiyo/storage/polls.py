@@ -15,8 +15,8 @@ from kamiyo.storage.pool import Connection, Pool, translated
 _REGISTER = """
 INSERT INTO source_polls AS known (name, poll_every) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET poll_every = excluded.poll_every, next_poll_at =
-    CASE WHEN known.failures = 0 THEN least(known.next_poll_at, clock_timestamp() + excluded.poll_every)
-         ELSE known.next_poll_at END
+    CASE WHEN known.failures = 0 AND known.next_poll_at > clock_timestamp() + excluded.poll_every
+         THEN clock_timestamp() + excluded.poll_every ELSE known.next_poll_at END
 """
 _LOOK = """
 SELECT active, coalesce(next_poll_at <= clock_timestamp(), true) AS due, failures

@@ -21,8 +21,8 @@ class Listener:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    async def heard(self) -> None:
-        self.said.append("heard")
+    async def heard(self, lacking: str) -> None:
+        self.said.append(f"heard {lacking}".strip())
 
     async def waits(self, waiting: Waiting) -> None:
         self.said.append(waiting.detail)
@@ -50,6 +50,20 @@ async def test_a_poll_that_lacks_its_setting_is_over() -> None:
     follower = Listener()
     await reading(source, MemoryJournal(), follower).run()
     assert follower.said == ["set key", "heard"]
+
+
+async def test_what_a_source_lacks_is_said_until_it_says_otherwise() -> None:
+    """It is alive, and gives less than it could; payloads say nothing of that."""
+    listener = Listener()
+
+    async def pause() -> None:
+        said = len(listener.said)
+        while len(listener.said) == said:
+            await asyncio.sleep(0)
+
+    told = [Alive(NOW, Cursor("1"), "no history"), pause, item(3), pause, Alive(NOW, Cursor("5")), pause]
+    await reading(ScriptedAggregator(told), MemoryJournal(), listener).run()
+    assert listener.said == ["heard no history", "heard no history", "heard"]
 
 
 async def test_what_proves_nothing_alive_is_not_heard() -> None:
