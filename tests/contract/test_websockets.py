@@ -324,6 +324,25 @@ def test_the_code_of_an_ending_is_told(side: Side, last: bytes, code: int) -> No
     side.run(script, use)
 
 
+@pytest.mark.parametrize("code", [1000, 1001, 4000, 4014])
+def test_a_close_is_answered_with_its_code(side: Side, code: int) -> None:
+    """The client does not seem to have closed for a reason of its own."""
+    heard: list[tuple[int, bytes]] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.write(closing(code, "because"))
+        heard.append(await peer.read())
+
+    async def use(socket: WebSocket) -> None:
+        assert await ending_of(socket) == f"closed: {code} because"
+        while not heard:
+            await asyncio.sleep(0.01)
+
+    side.run(script, use)
+    ((kind, content),) = heard
+    assert (kind, content[:2]) == (CLOSE, code.to_bytes(2, "big"))
+
+
 def test_nothing_is_said_of_compression(side: Side) -> None:
     """The client offers no extension, so that no frame need be inflated."""
     asked: list[bytes] = []

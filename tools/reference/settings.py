@@ -46,6 +46,11 @@ SOURCE_SETTINGS: Final = {
     "feeds.shipped": "names of the shipped feeds that are read; nothing for none",
     "feeds.own": "feeds of your own, in the file only: `[sources.feeds.own.NAME]` with `url` and `grade`",
     "feeds.poll_minutes": "minutes between two polls",
+    "discord.active": _ACTIVE,
+    "discord.token": "the bot's token, from Discord's developer portal; unset: nothing is read",
+    "discord.channels": "numbers of the channels that are read, each with how near its authors are to what "
+    "happened: `123:primary, 456:press`, or a table `{123 = \"primary\"}`; without a grade it is a `claim`",
+    "discord.url": "where Discord's API is asked",
     "hyperliquid_api.active": _ACTIVE,
     "hyperliquid_api.network": "`mainnet` or `testnet`",
     "hyperliquid_api.url": "where `/info` is asked instead of the venue, such as a lab venue's address",

@@ -147,6 +147,8 @@ class FastSocket(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """End, for the reason given by whoever closed first."""
+        if self._end is not None:
+            return  # with a code that may be no code of picows
         sent = transport.close_handshake.sent if transport.is_close_frame_sent else None
         if sent is not None:  # by picows, which found the protocol broken
             self._finish(sent.code.value, sent.reason)
@@ -173,7 +175,8 @@ class FastSocket(WSListener):
             case WSMsgType.CLOSE:
                 code = int.from_bytes(content[:2], "big") or _NO_CODE
                 self._finish(code, frame.get_close_reason())
-                transport.send_close(WSCloseCode.OK)
+                # Its own code, as others answer: a server may take another for a goodbye of ours.
+                transport.send_close(WSCloseCode.OK if code == _NO_CODE else code)  # type: ignore[arg-type]
                 transport.disconnect()
             case WSMsgType.BINARY:
                 self._refuse(transport, WSCloseCode.UNSUPPORTED_DATA, BINARY)
