@@ -77,7 +77,7 @@ MEANINGS: Final = {
     "unreadable_delta": "a ledger update is no JSON that can be read back, such as a number nobody can hold",
     "unknown_user": "an answer about one account does not say which, or shows several",
     "feed_too_large": "a feed is larger than 8 MiB",
-    "feed_with_entities": "a feed declares entities, which no feed needs and which can fill a reader's memory",
+    "feed_with_entities": "a feed declares entities: no feed needs any, and they can fill a reader's memory",
     "hack_without_date": "a row of a list of hacks has no date",
     "hack_without_name": "a row of a list of hacks has no name",
     "incident_without_date": "a heading of a list of incidents does not begin with a day that exists",
@@ -85,6 +85,7 @@ MEANINGS: Final = {
     "not_a_feed": "a document is neither RSS nor Atom",
     "not_a_hack": "a row of a list of hacks is no JSON object",
     "not_a_row": "a payload is no row of a list as we keep them",
+    "page_missing": "a page of a list is linked and not there",
     "unreadable_cell": "a cell of a row cannot be read; its row is reported without it",
 }
 

@@ -26,6 +26,7 @@ _SUCCESS: Final = range(200, 300)
 _MOVED: Final = range(300, 400)
 _NOT_MODIFIED: Final = 304
 _FORBIDDEN: Final = 403
+_MISSING: Final = (404, 410)
 _TOO_MANY: Final = 429
 _SECONDS: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -54,6 +55,10 @@ class PolledAggregator(BaseAggregator):
             if not follow:
                 return
             await self.clock.sleep(pause)
+
+
+class PageMissing(SourceUnavailable):
+    """A server has no page of that name."""
 
 
 class Validators(msgspec.Struct, frozen=True):
@@ -90,6 +95,8 @@ class Asking:
         answer = await self._ask(url, host, _conditions(known) | dict(headers or {}))
         if answer.status == _NOT_MODIFIED and known != Validators():
             return None
+        if answer.status in _MISSING:
+            raise PageMissing(f"{host} answered {answer.status}")
         if answer.status not in _SUCCESS:
             raise SourceUnavailable(f"{host} answered {answer.status}{_moved(answer)}")
         return Page(Validators(_header(answer, "etag"), _header(answer, "last-modified")), answer.body)

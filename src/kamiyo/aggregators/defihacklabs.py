@@ -28,7 +28,7 @@ from kamiyo.aggregators._lists import (
     told_rows,
 )
 from kamiyo.aggregators._losses import read_loss
-from kamiyo.aggregators._polled import Asking, PolledAggregator, Validators, host_of
+from kamiyo.aggregators._polled import Asking, PageMissing, PolledAggregator, Validators, host_of
 from kamiyo.aggregators._voices import citation_of
 from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Alive, StreamItem, Toolbox
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
@@ -140,6 +140,8 @@ class DeFiHackLabsAggregator(PolledAggregator):
             section = _decode_text(row.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise MalformedPayload(str(error), rule="not_a_row") from error
+        if not section:
+            raise MalformedPayload(f"{row.page} is linked and not there", rule="page_missing")
         report = self._report(row, parse_incident(section), raw.received_at)
         return Normalized(
             events=(report,),
@@ -169,11 +171,14 @@ class DeFiHackLabsAggregator(PolledAggregator):
         return plain if token is None else plain | {"authorization": f"Bearer {token.reveal()}"}
 
     async def _read(self, commit: str) -> list[Found]:
-        """Every section of every page of one commit; all of them or none."""
+        """Every section of every page of one commit, all of them or none; a page not there is refused."""
         first = await self._page(commit, _FIRST_PAGE)
         found = _found(first, _FIRST_PAGE)
         for path in past_pages_of(first):
-            found += _found(await self._page(commit, path), path)
+            try:
+                found += _found(await self._page(commit, path), path)
+            except PageMissing:
+                found.append(Found(f"{_NAME}:missing/{path}", b"", msgspec.Raw(b'""'), path))
         if not found:
             raise SourceUnavailable(f"{host_of(self._settings.raw_url)}: no page lists an incident")
         return found
@@ -230,7 +235,9 @@ def _found(page: str, path: str) -> list[Found]:
 
 def _found_section(section: Section, path: str) -> Found:
     """The section under its day and name; one that has none is known by what it says."""
-    meaning = section.text.encode()
+    # Blank lines and rules come and go with the neighbours of a section.
+    lines = (line.strip() for line in section.text.splitlines())
+    meaning = "\n".join(line for line in lines if line.strip("-")).encode()
     try:
         incident = parse_incident(section.text)
         slug = slug_of(incident.name) or digest(incident.name.encode())
