@@ -13,11 +13,12 @@ import msgspec
 from kamiyo.aggregators import base
 from kamiyo.aggregators._node_payloads import normalize
 from kamiyo.aggregators.base import Alive, BaseAggregator, Headers, Response, StreamItem, Toolbox, Waiting
+from kamiyo.core.cases import Matching, NoMatching
 from kamiyo.core.claims import Claim, Claims
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import LeaseLost, StorageRefused
 from kamiyo.core.events import AccountLiquidation, Gap, LedgerMovement, LiquidatedFill
-from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.exploits import HonestCase
 from kamiyo.core.ids import Cursor, LiquidationId, SourceName
 from kamiyo.core.liquidations import (
     FillKey,
@@ -34,6 +35,7 @@ from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.time import Clock
 from kamiyo.storage.claims import claim_json
 from tests.builders import CHAIN, NOW, a_source_description
+from tests.fake_casebook import MemoryCases
 from tests.fake_claims import changes as claim_changes
 from tests.fake_claims import newest_claims
 from tests.fake_states import Row, State, changes, newest
@@ -146,7 +148,7 @@ class _Tables:
     liquidations: dict[LiquidationId, Liquidation] = field(default_factory=dict)
     accounts: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
     movements: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
-    exploits: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    cases: MemoryCases = field(default_factory=MemoryCases)
     honest_cases: dict[str, bytes] = field(default_factory=dict)
     rejects: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
     gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict)
@@ -177,8 +179,10 @@ class MemoryJournal:
         inactive: Iterable[str] = (),
         refuses: Callable[[Batch], bool] = lambda _batch: False,
         leases: "MemoryLeases | None" = None,
+        matching: Matching | None = None,
     ) -> None:
         self.tables = _Tables()
+        self.matching = matching or NoMatching()
         self.inactive = set(inactive)
         self.refuses = refuses
         self.batches: list[Batch] = []
@@ -206,7 +210,7 @@ class MemoryJournal:
         if self.refuses(batch):
             raise StorageRefused("refused by the script")
         tables = self.tables.copy()
-        written = _write(tables, batch)
+        written = _write(tables, batch, self.matching)
         self.at("commit")
         self.tables = tables
         self.batches.append(batch)
@@ -242,7 +246,7 @@ class MemoryJournal:
             liquidations=dict(tables.liquidations),
             accounts=frozenset(tables.accounts.values()),
             movements=frozenset(tables.movements.values()),
-            exploits=dict(tables.exploits),
+            exploits=dict(tables.cases.exploits),
             honest_cases=dict(tables.honest_cases),
             rejects=frozenset(tables.rejects.values()),
             gaps=frozenset(tables.gaps),
@@ -289,9 +293,11 @@ class _Fenced(MemoryJournal):
             raise LeaseLost(f"{self._lease.name} was given to another worker")
 
 
-def _write(tables: _Tables, batch: Batch) -> Written:
+def _write(tables: _Tables, batch: Batch, matching: Matching) -> Written:
     new_fills, changed = _store_fills(tables, [e for e in batch.events if isinstance(e, LiquidatedFill)])
-    rows = sum(_store_event(tables, event) for event in batch.events)
+    rows, told = tables.cases.store(batch.events, matching)
+    tables.published += [("exploits", each) for each in told]
+    rows += sum(_store_event(tables, event) for event in batch.events)
     rows += _store_states(tables, [e for e in batch.events if isinstance(e, State)])
     rows += _store_claims(tables, [e for e in batch.events if isinstance(e, Claims)])
     for reject in batch.rejects:
@@ -315,8 +321,6 @@ def _store_event(tables: _Tables, event: Event) -> bool:
             key, row = movement_row(event)
             new = key not in tables.movements
             tables.movements.setdefault(key, row)
-        case Exploit():
-            new = _store_exploit(tables, event)
         case HonestCase():
             new = tables.honest_cases.get(event.case_id) != to_json(event)
             tables.honest_cases[event.case_id] = to_json(event)
@@ -355,16 +359,6 @@ def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int,
         tables.liquidations[identity] = folded
         tables.published.append(("liquidations", to_json(folded)))
     return new, changed
-
-
-def _store_exploit(tables: _Tables, exploit: Exploit) -> bool:
-    text = to_json(exploit)
-    known, version = tables.exploits.get(exploit.tx_hash, (None, 0))
-    if known == text:
-        return False
-    tables.exploits[exploit.tx_hash] = (text, version + 1)
-    tables.published.append(("exploits", text))
-    return True
 
 
 def account_row(event: AccountLiquidation) -> tuple[tuple[object, ...], tuple[object, ...]]:

@@ -18,15 +18,18 @@ from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.liquidations import fill_key, fold, liquidation_id, merge, observe
 from kamiyo.core.money import Usd
 from kamiyo.core.ports import Counted, Journal, Span, Tally, Written
+from kamiyo.core.reports import Report, ReportDeleted, ReportId
 from kamiyo.core.sources import SourceState
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Pool
 from tests.builders import (
     API,
+    HASH,
     NODE,
     NOW,
     OTHER_HASH,
     OTHER_VICTIM,
+    VICTIM,
     a_batch,
     a_counterparty_fill,
     a_gap,
@@ -34,7 +37,9 @@ from tests.builders import (
     a_liquidated_fill,
     a_liquidation,
     a_market_state,
+    a_record,
     a_reject,
+    a_report,
     a_source_description,
     a_vault_state,
     an_account_liquidation,
@@ -42,6 +47,7 @@ from tests.builders import (
     an_exploit,
     an_honest_case,
 )
+from tests.fake_casebook import SameTransaction
 from tests.fake_claims import (
     CLAIMED_AT,
     a_claim,
@@ -82,7 +88,7 @@ async def kept(database: "Pool | None") -> Kept:
 
 
 def _in_memory() -> Kept:
-    journal = MemoryJournal()
+    journal = MemoryJournal(matching=SameTransaction())
 
     async def look() -> Stored:
         return journal.stored()
@@ -91,7 +97,7 @@ def _in_memory() -> Kept:
 
 
 def _in_postgres(pool: Pool) -> Kept:
-    return Kept(PostgresJournal(pool), lambda: stored_in(pool))
+    return Kept(PostgresJournal(pool, matching=SameTransaction()), lambda: stored_in(pool))
 
 
 async def test_a_new_source_is_active_and_at_its_beginning(kept: Kept) -> None:
@@ -150,7 +156,7 @@ async def test_writing_a_batch_twice_changes_nothing(kept: Kept) -> None:
             a_liquidated_fill(),
             an_account_liquidation(),
             a_ledger_movement(),
-            an_exploit(),
+            a_record(),
             an_honest_case(),
         ),
         rejects=(a_reject(),),
@@ -225,8 +231,9 @@ async def test_several_movements_and_accounts_of_one_moment_are_told_apart(kept:
 
 async def test_a_changed_case_is_a_new_version_and_told(kept: Kept) -> None:
     """The latest word on a case counts; an unchanged one is no news."""
-    await kept.write(events=(an_exploit(),))
-    assert await kept.write(events=(an_exploit(name="Renamed"),)) == Written(new_rows=1)
+    await kept.write(events=(a_record(),))
+    renamed = a_record(an_exploit(name="Renamed"))
+    assert await kept.write(events=(renamed,)) == Written(new_rows=1)
     stored = await kept.stored()
     [(text, version)] = stored.exploits.values()
     assert (msgspec.json.decode(text)["name"], version) == ("Renamed", 2)
@@ -234,6 +241,27 @@ async def test_a_changed_case_is_a_new_version_and_told(kept: Kept) -> None:
     assert await kept.write(events=(an_honest_case(),)) == Written(new_rows=1)
     assert await kept.write(events=(an_honest_case(),)) == Written()
     assert await kept.write(events=(an_honest_case(name="Renamed"),)) == Written(new_rows=1)
+
+
+async def test_reports_open_and_join_cases(kept: Kept) -> None:
+    """Edited, repeated, taken back or in doubt: both journals hold the same exploits, told as often."""
+    later = NOW + timedelta(hours=1)
+
+    def said(number: int, **changes: Any) -> Report:
+        return a_report(**{"report_id": ReportId(f"r:{number}"), "origin": f"o{number}"} | changes)
+
+    first, second = said(1, transactions=(HASH,)), said(2, transactions=(HASH,), addresses=(VICTIM,))
+    doubtful = said(3, addresses=(VICTIM,), transactions=(HASH, OTHER_HASH)[1:])
+    assert await kept.write(events=(first, second, first, doubtful)) == Written(new_rows=3)
+    edited = said(2, transactions=(OTHER_HASH,), edited_at=later, amount_usd=Usd(Decimal(5)))
+    gone = ReportDeleted(report_id=ReportId("r:1"), source=first.source, deleted_at=later)
+    assert await kept.write(events=(edited, second, gone)) == Written(new_rows=2)
+    assert await kept.write(events=(edited, second, gone, first)) == Written()
+
+    exploits = (await kept.stored()).exploits
+    assert {case: version for case, (_told, version) in exploits.items()} == {HASH: 2, OTHER_HASH: 1}
+    assert msgspec.json.decode(exploits[HASH][0])["amount_usd"] == "5"
+    assert len((await kept.stored()).published) == 3
 
 
 async def test_the_newest_word_on_everything_counts(kept: Kept) -> None:
@@ -336,7 +364,7 @@ async def test_a_batch_is_stored_whole_or_not_at_all(kept: Kept) -> None:
     before = await kept.stored()
     with pytest.raises(StorageRefused):
         await kept.write(
-            events=(a_liquidated_fill(), an_exploit(), poison),
+            events=(a_liquidated_fill(), a_record(), poison),
             rejects=(a_reject(),),
             gaps=(a_gap(),),
             tallies=(Tally(span=Span("f", 0, 9), counts={}),),

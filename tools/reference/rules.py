@@ -14,6 +14,12 @@ from kamiyo.core.claim_rules import (
     TOTAL_RULES,
     not_before_exchanges,
 )
+from kamiyo.core.report_rules import (
+    MAX_REPORT_LEAD,
+    MAX_REPORTED_USD,
+    REPORT_RULES,
+    report_is_not_from_the_future,
+)
 from kamiyo.core.state_rules import ACCOUNT_RULES, MARKET_RULES, MAX_FUNDING_RATE, VAULT_RULES
 from kamiyo.core.trade_rules import TRADE_RULES
 from kamiyo.core.validation import (
@@ -118,6 +124,12 @@ def rules_page() -> str:
         section("A claimed order, besides", _named(CLAIM_RULES)),
         section("A claimed total, besides", _named(TOTAL_RULES)),
         section("A claimed position, besides", _named(CLAIMED_POSITION_RULES)),
+        section(
+            "A report of an exploit",
+            f"It may be of any time, and dated ahead by {MAX_REPORT_LEAD.total_seconds() / 3600:.0f} hours.",
+            _named((report_is_not_from_the_future, *REPORT_RULES)),
+            f"No amount exceeds {MAX_REPORTED_USD:,} USD.",
+        ),
         section("Reasons named where payloads are read", _reasons()),
     )
     return page("Rules", INTRODUCTION, *parts)
@@ -127,7 +139,8 @@ def rule_functions() -> list[str]:
     facts = (not_before_the_venue, not_from_the_future, *LIQUIDATED_FILL_RULES, *ROW_RULES, *TRADE_RULES)
     states = (*MARKET_RULES, *VAULT_RULES, *ACCOUNT_RULES)
     claims = (not_before_exchanges, *CLAIM_RULES, *TOTAL_RULES, *CLAIMED_POSITION_RULES)
-    return [rule.__name__ for rule in (*facts, *states, *claims)]
+    reports = (report_is_not_from_the_future, *REPORT_RULES)
+    return [rule.__name__ for rule in (*facts, *states, *claims, *reports)]
 
 
 def reasons_in_code() -> dict[str, list[str]]:

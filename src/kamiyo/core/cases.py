@@ -24,6 +24,13 @@ class Outcome(enum.StrEnum):
     ASK = "ask"  # a case of its own until a person decides
 
 
+class Answer(enum.StrEnum):
+    """What a person says of a report that the rules could not decide."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that spoke for or against. ``weight`` is in bits: one doubles the odds of the same case."""
 
@@ -61,6 +68,20 @@ class Matching(Protocol):
     def decide(self, report: Report, candidates: Sequence[Candidate]) -> Decision:
         """Which of the cases found by its keys a report tells of, if any."""
         ...
+
+
+class NoMatching:
+    """What joins nothing: each report is a case of its own."""
+
+    def keys(self, report: Report) -> tuple[str, ...]:
+        """None: nothing is found again."""
+        del report
+        return ()
+
+    def decide(self, report: Report, candidates: Sequence[Candidate]) -> Decision:
+        """A case of its own."""
+        del report, candidates
+        return Decision(outcome=Outcome.DIFFERENT, probability=0.0)
 
 
 class StatusSet(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ KamiyoError
     ├── InvalidSettings
     ├── InvalidQuery
     ├── CursorExpired
+    ├── UnknownCase         (no exploit, report, review or event has this name)
+    ├── CaseConflict        (the case is no longer, or not, as a change of it needs it)
     ├── StorageRefused      (the database will never take this batch)
     ├── EngineFailed
     └── SchemaMismatch
@@ -87,6 +89,14 @@ class InvalidQuery(Permanent):
 
 class CursorExpired(Permanent):
     """The stream can no longer be resumed from this cursor."""
+
+
+class UnknownCase(Permanent):
+    """What a person named is not in the casebook."""
+
+
+class CaseConflict(Permanent):
+    """What a person asked for does not fit what stands in the casebook now."""
 
 
 class StorageRefused(Permanent):

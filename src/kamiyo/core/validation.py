@@ -16,6 +16,8 @@ from kamiyo.core.events import AccountLiquidation, Fill, FillRow, LedgerMovement
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import is_plain_decimal
 from kamiyo.core.ports import Event
+from kamiyo.core.report_rules import broken_report_rule
+from kamiyo.core.reports import Report
 from kamiyo.core.state_rules import broken_state_rule
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
@@ -152,7 +154,7 @@ def broken_rule(event: Event, now: datetime) -> str | None:
         case MarketState() | VaultState() | AccountState():
             return _time_rule(event.timestamp, now) or broken_state_rule(event)
         case _:
-            return _claim_rule(event, now) if isinstance(event, Claims) else None
+            return _word_rule(event, now)
 
 
 @lru_cache(maxsize=1024)  # a block's facts share their moment
@@ -160,6 +162,13 @@ def _time_rule(moment: datetime, now: datetime) -> str | None:
     if not not_before_the_venue(moment):
         return not_before_the_venue.__name__
     return None if not_from_the_future(moment, now) else not_from_the_future.__name__
+
+
+def _word_rule(event: Event, now: datetime) -> str | None:
+    """The same for what others say."""
+    if isinstance(event, Report):
+        return broken_report_rule(event, now)
+    return _claim_rule(event, now) if isinstance(event, Claims) else None
 
 
 def _claim_rule(claim: Claims, now: datetime) -> str | None:

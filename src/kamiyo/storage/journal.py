@@ -7,10 +7,11 @@ from copy import copy
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from kamiyo.core.cases import Matching, NoMatching
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageUnavailable
 from kamiyo.core.events import AccountLiquidation, LedgerMovement, LiquidatedFill
-from kamiyo.core.exploits import Exploit, HonestCase
+from kamiyo.core.exploits import HonestCase
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.ports import Batch, Event, Lease, Written
 from kamiyo.core.sources import SourceDescription, SourceState
@@ -18,8 +19,9 @@ from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources, states
+from kamiyo.storage.casebook import lock_casebook, store_reports
 from kamiyo.storage.claims import store_claims
-from kamiyo.storage.exploits import store_exploit, store_honest_case
+from kamiyo.storage.exploits import store_honest_case
 from kamiyo.storage.fill_rows import FillRows, fill_rows
 from kamiyo.storage.fills import store_fills
 from kamiyo.storage.leases import hold_fast
@@ -47,10 +49,19 @@ class PostgresJournal:
     """The journal in PostgreSQL. Safe to share between tasks; every write takes a connection of its own.
 
     ``clock`` is the machine's, ``shown_clock`` that of what is stored: not now where it is replayed.
+    ``matching`` says which reports tell of the same case; without it each is a case of its own.
     """
 
-    def __init__(self, pool: Pool, clock: Clock | None = None, *, shown_clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock | None = None,
+        *,
+        shown_clock: Clock | None = None,
+        matching: Matching | None = None,
+    ) -> None:
         self._pool = pool
+        self._matching = matching or NoMatching()
         self._clock = clock or SystemClock()
         self._shown_clock = shown_clock or self._clock
         self._months: set[Month] = set()
@@ -70,7 +81,8 @@ class PostgresJournal:
             async with translated(), self._pool.acquire() as connection:
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
-                    written = await _write(connection, batch, rows, self._shown_clock.now())
+                    now = self._shown_clock.now()
+                    written = await _write(connection, batch, rows, self._matching, now)
                     await hold_fast(connection, self._lease)
                     return written
         except StorageUnavailable:
@@ -131,14 +143,15 @@ class PostgresJournal:
             self._outbox_day = today
 
 
-async def _write(connection: Connection, batch: Batch, rows: FillRows, at: datetime) -> Written:
-    # Fills first: their locks must be taken before this transaction gets its id, see storage.fills.
+async def _write(
+    connection: Connection, batch: Batch, rows: FillRows, matching: Matching, at: datetime
+) -> Written:
+    # What takes locks comes first: before this transaction gets its id, see storage.fills.
+    await lock_casebook(connection, batch.events)
     stored = await store_fills(connection, rows)
+    filed = await store_reports(connection, batch.events, matching, at)
     new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
     new_rows += await _store_movements(connection, _only(LedgerMovement, batch.events))
-    exploits = [
-        each for each in _only(Exploit, batch.events) if await store_exploit(connection, each) is not None
-    ]
     for case in _only(HonestCase, batch.events):
         new_rows += await store_honest_case(connection, case)
     new_rows += await states.store_markets(connection, _only(MarketState, batch.events))
@@ -148,13 +161,13 @@ async def _write(connection: Connection, batch: Batch, rows: FillRows, at: datet
     await accounting.store_gaps(connection, batch.gaps)
     await accounting.store_tallies(connection, batch.source, batch.tallies)
     await outbox.publish(connection, "liquidations", stored.messages)
-    await outbox.publish(connection, "exploits", [to_json(each) for each in exploits])
+    await outbox.publish(connection, "exploits", filed.messages)
     new_rows += await store_claims(connection, batch.events)
     await sources.advance(connection, batch, at)
     return Written(
         new_fills=stored.new_fills,
         changed_liquidations=len(stored.messages),
-        new_rows=new_rows + len(exploits),
+        new_rows=new_rows + filed.changed_reports,
     )
 
 

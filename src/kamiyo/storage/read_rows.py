@@ -102,8 +102,8 @@ class TimelineEntryText(msgspec.Struct, frozen=True, gc=False):
     event: str
 
 
-class ReportText(msgspec.Struct, frozen=True, gc=False):
-    """``Report``, as text."""
+class ReportLineText(msgspec.Struct, frozen=True, gc=False):
+    """``ReportLine``, as text."""
 
     report_id: str
     source: str
@@ -113,7 +113,7 @@ class ReportText(msgspec.Struct, frozen=True, gc=False):
 
 
 class ExploitText(msgspec.Struct, frozen=True, gc=False):
-    """``Exploit``, as text."""
+    """``Exploit``, as text, without where each field comes from."""
 
     tx_hash: str
     name: str
@@ -139,7 +139,8 @@ class ExploitText(msgspec.Struct, frozen=True, gc=False):
     aliases: list[str]
     timeline: list[TimelineEntryText]
     conflicts: list[str]
-    reports: list[ReportText]
+    reports: list[ReportLineText]
+    version: int
 
 
 class HonestCaseText(msgspec.Struct, frozen=True, gc=False):
@@ -156,7 +157,7 @@ class HonestCaseText(msgspec.Struct, frozen=True, gc=False):
     description: str
     assets: list[str]
     confidence: str
-    reports: list[ReportText]
+    reports: list[ReportLineText]
 
 
 @asynccontextmanager

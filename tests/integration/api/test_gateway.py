@@ -12,7 +12,11 @@ from kamiyo.api.gateway.boundary import MAX_TARGET_BYTES, Boundary
 from kamiyo.api.schemas import ProblemShape
 from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import open_cache
-from tests.builders import a_batch, a_liquidated_fill, an_exploit
+from tests.builders import (
+    a_batch,
+    a_liquidated_fill,
+    a_record,
+)
 
 STARTED = datetime(2025, 10, 10, 21, 0, tzinfo=UTC)
 
@@ -176,10 +180,10 @@ async def test_answer_is_shown_for_a_second(client, node, clock):
 
 async def test_errors_are_not_kept(client, catalogue):
     """A refusal is not remembered: what is stored a moment later is found."""
-    exploit = an_exploit()
-    assert (await client.get(f"/exploits/{exploit.tx_hash}")).status_code == 404
-    await catalogue.write(a_batch(events=(exploit,)))
-    assert (await client.get(f"/exploits/{exploit.tx_hash}")).status_code == 200
+    record = a_record()
+    assert (await client.get(f"/exploits/{record.curated.tx_hash}")).status_code == 404
+    await catalogue.write(a_batch(events=(record,)))
+    assert (await client.get(f"/exploits/{record.curated.tx_hash}")).status_code == 200
 
 
 async def test_processes_share_answers(pool, node, clock, redis_url):

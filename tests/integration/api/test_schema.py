@@ -11,6 +11,7 @@ from tests.builders import (
     a_gap,
     a_liquidated_fill,
     a_market_state,
+    a_record,
     a_reject,
     a_tally,
     a_vault_state,
@@ -35,7 +36,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 @pytest.mark.timeout(SECONDS + 30)
 async def test_schemathesis_finds_nothing(serve, state, node, clock, tmp_path):
     """Requests made from the document, valid and not, get only answers the document declares."""
-    facts = (a_liquidated_fill(), an_exploit(aliases=("0xabc",)), an_honest_case())
+    facts = (a_liquidated_fill(), a_record(an_exploit(aliases=("0xabc",))), an_honest_case())
     states = (a_market_state(), a_market_state(asset="BTC"), a_vault_state(), an_account_state())
     books = {"gaps": (a_gap(),), "rejects": (a_reject(),), "tallies": (a_tally(),)}
     await node.write(

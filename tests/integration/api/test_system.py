@@ -33,6 +33,7 @@ from tests.builders import (
     a_batch,
     a_gap,
     a_liquidated_fill,
+    a_record,
     a_reject,
     a_tally,
     an_exploit,
@@ -50,7 +51,7 @@ async def hear(journal, clock, *events, **more):
 
 async def test_bodies_have_the_documented_shape(client, node, catalogue, clock):
     """Every answer of the server about itself is what the OpenAPI document says it is."""
-    await hear(node, clock, a_liquidated_fill(), an_exploit(), gaps=(a_gap(),), rejects=(a_reject(),))
+    await hear(node, clock, a_liquidated_fill(), a_record(), gaps=(a_gap(),), rejects=(a_reject(),))
     DataShape[StatsShape].model_validate((await client.get("/stats")).json())
     DataShape[AboutShape].model_validate((await client.get("/meta")).json())
     DataShape[CompletenessShape].model_validate((await client.get("/coverage")).json())
@@ -237,7 +238,7 @@ async def test_unknown_amounts_are_not_zero(client, catalogue):
         an_exploit(tx_hash="b", amount_usd=None, reports=()),
         an_exploit(tx_hash="c", kind=CaseKind.ANALOG, amount_usd=None, reports=()),
     )
-    await catalogue.write(a_batch(events=cases))
+    await catalogue.write(a_batch(events=tuple(map(a_record, cases))))
     kinds = (await client.get("/stats")).json()["data"]["exploits"]
     assert (kinds["incident"]["total"]["amount_usd"], kinds["incident"]["total"]["unknown_amounts"]) == (
         "1000000",
@@ -270,7 +271,7 @@ async def test_coverage_is_not_measured(client, node, clock):
 async def test_meta_tells_what_there_is(client, node, catalogue):
     """The server names its version, mode and datasets with what they span, and the assets it has seen."""
     fills = [a_liquidated_fill(asset=asset) for asset in ("ETH", "BTC", "xyz:TSLA", "kPEPE")]
-    await node.write(a_batch(events=(*fills, an_exploit())))
+    await node.write(a_batch(events=(*fills, a_record())))
     data = (await client.get("/meta")).json()["data"]
     assert (data["version"], data["mode"]) == ("1.2.3", "LIVE")
     assert data["assets"] == ["BTC", "ETH", "kPEPE", "xyz:TSLA"]

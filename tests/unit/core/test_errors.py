@@ -15,6 +15,8 @@ PERMANENT = [
     errors.InvalidSettings,
     errors.InvalidQuery,
     errors.CursorExpired,
+    errors.UnknownCase,
+    errors.CaseConflict,
     errors.StorageRefused,
     errors.EngineFailed,
     errors.SchemaMismatch,

@@ -27,8 +27,9 @@ from tests.builders import (
     a_ledger_movement,
     a_liquidated_fill,
     a_market_state,
+    a_record,
+    a_report,
     an_account_liquidation,
-    an_exploit,
     an_honest_case,
 )
 
@@ -47,9 +48,9 @@ DATED = [a_liquidated_fill, an_account_liquidation, a_ledger_movement]
         an_account_liquidation(),
         an_account_liquidation(amount_usd=Decimal(0), account_value=Decimal(-5)),
         a_ledger_movement(),
-        an_exploit(),
+        a_record(),
         an_honest_case(),
-        an_exploit(timestamp=datetime(2010, 1, 1, tzinfo=UTC)),
+        a_report(published_at=datetime(2010, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_a_fact_that_breaks_no_rule_is_believed(event) -> None:

@@ -16,10 +16,10 @@ from tests.builders import (
     a_fill,
     a_ledger_movement,
     a_liquidated_fill,
+    a_record,
     a_reject,
     a_trade,
     an_account_liquidation,
-    an_exploit,
     an_honest_case,
 )
 from tests.fake_claims import a_claim, a_claimed_position, a_claimed_total
@@ -121,21 +121,21 @@ def test_each_kind_of_fact_has_a_key_of_its_own() -> None:
         a_ledger_movement(delta=b"{}"),
     ]
     assert len({event_key(fact) for fact in facts}) == len(facts)
-    assert event_key(an_exploit()) is event_key(an_honest_case()) is None
+    assert event_key(a_record()) is event_key(an_honest_case()) is None
 
 
 def test_a_fact_is_taken_once_and_a_case_always() -> None:
     """A repeated liquidated fill is a duplicate fill; of a case the latest word counts."""
     deduplicator = Deduplicator()
     payload = Normalized(
-        events=[a_liquidated_fill(), an_exploit()], counts={Counted.FILLS: 1, Counted.LIQUIDATED_FILLS: 1}
+        events=[a_liquidated_fill(), a_record()], counts={Counted.FILLS: 1, Counted.LIQUIDATED_FILLS: 1}
     )
     deduplicator.fresh(payload)
     deduplicator.remember_batch()
 
     again = deduplicator.fresh(payload)
 
-    assert again.events == [an_exploit()]
+    assert again.events == [a_record()]
     assert again.counts[Counted.DUPLICATE_FILLS] == 1
     assert again.counts[Counted.LIQUIDATED_FILLS] == 0
 

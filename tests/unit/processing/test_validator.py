@@ -14,19 +14,19 @@ from tests.builders import (
     a_liquidated_fill,
     a_market_state,
     a_raw,
+    a_record,
     a_reject,
     a_trade,
     a_vault_state,
     an_account_liquidation,
     an_account_state,
-    an_exploit,
 )
 from tests.fake_claims import a_claim, a_claimed_position, a_claimed_total
 
 
 def test_a_payload_that_keeps_all_rules_passes_untouched() -> None:
     """The usual payload is not copied."""
-    payload = Normalized(events=[a_liquidated_fill(), an_exploit()], fills=[(VICTIM, a_fill())])
+    payload = Normalized(events=[a_liquidated_fill(), a_record()], fills=[(VICTIM, a_fill())])
     assert validate(payload, a_raw(), NOW) is payload
 
 

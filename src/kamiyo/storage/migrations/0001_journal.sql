@@ -148,29 +148,17 @@ CREATE TABLE exploits (
     confidence          text NOT NULL,
     assets              text[] NOT NULL,
     addresses           text[] NOT NULL,
+    aliases             text[] NOT NULL,
     timeline            jsonb NOT NULL,
     conflicts           text[] NOT NULL,
-    version             integer NOT NULL DEFAULT 1,
-    first_seen_at       timestamptz NOT NULL DEFAULT now(),
-    updated_at          timestamptz NOT NULL DEFAULT now()
+    reports             jsonb NOT NULL,
+    provenance          jsonb NOT NULL,
+    version             integer NOT NULL,
+    first_seen_at       timestamptz NOT NULL,
+    updated_at          timestamptz NOT NULL
 );
 CREATE INDEX exploits_by_time ON exploits (timestamp DESC, tx_hash);
-
-CREATE TABLE exploit_reports (
-    report_id   text COLLATE "C" PRIMARY KEY,
-    tx_hash     text COLLATE "C" NOT NULL REFERENCES exploits ON DELETE CASCADE,
-    source      text COLLATE "C" NOT NULL,
-    source_url  text NOT NULL,
-    title       text NOT NULL,
-    grade       text NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX exploit_reports_by_exploit ON exploit_reports (tx_hash, report_id);
-
-CREATE TABLE exploit_aliases (
-    alias   text COLLATE "C" PRIMARY KEY,
-    tx_hash text COLLATE "C" NOT NULL REFERENCES exploits ON DELETE CASCADE
-);
+CREATE INDEX exploits_by_alias ON exploits USING gin (aliases);
 
 -- Large, alarming, honest events: shown to detectors as what is not an attack, never listed as exploits.
 CREATE TABLE honest_cases (
