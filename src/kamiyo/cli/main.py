@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "kamiyo.cli.run",
     "replay": "kamiyo.cli.replay",
     "record": "kamiyo.cli.record",
+    "seed": "kamiyo.cli.seed",
     "exploits": "kamiyo.cli.query",
     "liquidations": "kamiyo.cli.query",
     "markets": "kamiyo.cli.states",
