@@ -1,7 +1,7 @@
 """The names of chains, the identifier that stands for each, and the explorers that show it.
 
-A question mark says that the name is an ordinary word, which in running text counts only where it is used as a
-chain's name: ``on Base``, ``Base chain``.
+A question mark says that the name is an ordinary word, which in running text counts only where it is used
+as a chain's name: ``on Base``, ``Base chain``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ hyperlend: HyperLend
 hypurrfi: HypurrFi, Hypurr Fi
 hyperswap: HyperSwap
 kittenswap: KittenSwap
-hyperdrive: Hyperdrive?, Hyperdrive HL, hyperdrivedefi
+hyperdrive: Hyperdrive, Hyperdrive HL, hyperdrivedefi
 hypervault: HyperVault, HyperVault Finance
 hyperwave: Hyperwave, hwHLP
 hyperbeat: Hyperbeat
@@ -205,7 +205,7 @@ gnosis_safe: Gnosis Safe, Safe Wallet, Safe{Wallet}
 kinto: Kinto?, Kinto Bridge
 zklend: zkLend
 era_lend: EraLend
-zksync: zkSync airdrop contract
+zksync: zkSync, zkSync airdrop
 infini: Infini?, Infini Earn
 woofi: WOOFi, WOO X, WOOFi Swap
 onyx: Onyx?, Onyx Protocol, OnyxDAO

@@ -16,24 +16,28 @@ from kamiyo.extraction.text import clean, without_links
 USD: Final = "USD"
 
 _NUMBER: Final = re.compile(
-    r"(?:(?<![\w.,#$])(?:US|USD)?\$ ?[~>]? ?|(?<![\w.,#$])(?:(?<![^\W\d][-/:])|(?<=\d[kKmMbB]-))(?:USD ?)?)(?<![.,/])"
-    r"(?P<digits>[0-9]{1,40}+(?:[.,'][0-9]{1,40}+){0,12}+(?: [0-9]{3}(?![0-9.,])){0,4}|\.[0-9]{1,12}+)(?P<more>\+?)"
-)
-_MULTIPLIER: Final = re.compile(
-    r" ?(?P<word>thousand|million|millions|billion|billions|trillion|mln|mil|mio|millones|milliones|millionen|milhoes|"
-    r"milh\u00f5es|\u043c\u043b\u043d|\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u0430|\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u043e\u0432|"
-    r"\u0442\u044b\u0441|bn|mm|mn|k|m|b|t|\u4e07|\u842c|\u4ebf|\u5104|\u5343\u4e07)(?:(?![^\W_])|(?<=[\u4e00-\u9fff]))",
-    re.IGNORECASE,
+    r"(?:(?<![\w.,#$])(?:US|USD)?\$ ?[~>]? ?|(?<![\w.,#$])(?:(?<![^\W\d][-/:])|"
+    r"(?<=\d[kKmMbB]-))(?:USD ?)?)(?<![.,/])"
+    r"(?P<digits>[0-9]{1,40}+(?:[.,'][0-9]{1,40}+){0,12}+(?: [0-9]{3}(?![0-9.,])){0,4}|"
+    r"\.[0-9]{1,12}+)(?P<more>\+?)"
 )
 _MULTIPLES: Final = {
-    "k": 3, "thousand": 3, "тыс": 3,
-    "m": 6, "mm": 6, "mn": 6, "mln": 6, "mil": 6, "mio": 6, "million": 6, "millions": 6, "millones": 6,
-    "milliones": 6, "millionen": 6, "milhoes": 6, "milhões": 6, "млн": 6, "миллиона": 6, "миллионов": 6,
+    "k": 3, "thousand": 3, "\u0442\u044b\u0441": 3,
+    "m": 6, "mm": 6, "mn": 6, "mln": 6, "mln.": 6, "mil": 6, "mio": 6, "mio.": 6, "million": 6, "millions": 6,
+    "millones": 6, "milhoes": 6, "milh\u00f5es": 6, "millionen": 6, "\u043c\u043b\u043d": 6,
+    "\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u0430": 6,
+    "\u043c\u0438\u043b\u043b\u0438\u043e\u043d\u043e\u0432": 6,
     "b": 9, "bn": 9, "billion": 9, "billions": 9, "t": 12, "trillion": 12,
-    "万": 4, "萬": 4, "亿": 8, "億": 8, "千万": 7,
+    "\u4e07": 4, "\u842c": 4, "\u4ebf": 8, "\u5104": 8, "\u5343\u4e07": 7,
 }  # fmt: skip
+_MULTIPLIER: Final = re.compile(
+    rf" ?(?P<word>{'|'.join(map(re.escape, sorted(_MULTIPLES, key=len, reverse=True)))})"
+    r"(?:(?![^\W_])|(?<=[\u4e00-\u9fff]))",
+    re.IGNORECASE,
+)
 _DOLLARS_AFTER: Final = re.compile(
-    r"\+? ?(?:USD?\$|USD\b|\$(?![A-Za-z0-9])|(?:US |U\.S\. )?dollars?\b|(?:de )?(?:d[o\u00f3]lares|US-?Dollar)\b|bucks\b|"
+    r"\+? ?(?:USD?\$|USD\b|\$(?![A-Za-z0-9])|(?:US |U\.S\. )?dollars?\b|(?:de )?(?:d[o\u00f3]lares|"
+    r"US-?Dollar)\b|bucks\b|"
     r"\u0434\u043e\u043b\u043b\w{0,5}|\u7f8e\u5143|\u7f8e\u91d1|\u5200\b)",
     re.IGNORECASE,
 )
@@ -51,21 +55,29 @@ _RANGE: Final = re.compile(r" ?(?:-|to|and|~) ?")
 _NO_RANGE: Final = re.compile(r"\bfrom [~>]?$", re.IGNORECASE)
 _BETWEEN: Final = re.compile(r"\bbetween (?:about |around |roughly )?[~]?$", re.IGNORECASE)
 _ABOUT: Final = re.compile(
-    r"(?:~|\b(?:about|around|approx\.?|approximately|roughly|nearly|almost|circa|ca\.?|estimated|an estimated|some|close to)) ?$",
+    r"(?:~|\b(?:about|around|approx\.?|approximately|roughly|nearly|almost|circa|ca\.?|estimated|"
+    r"an estimated|some|close to)) ?$",
     re.IGNORECASE,
 )
 _AT_LEAST: Final = re.compile(
-    r"(?:>=?|\b(?:over|more than|at least|exceed(?:s|ing)?|above|upwards of|in excess of)) ?~?$", re.I
+    r"(?:>=?|\b(?:over|more than|at least|exceed(?:s|ing)?|above|upwards of|in excess of)) ?~?$",
+    re.IGNORECASE,
 )
-_AT_MOST: Final = re.compile(r"(?:<=?|\b(?:up to|at most|less than|under|below|as much as)) ?~?$", re.I)
+_AT_MOST: Final = re.compile(
+    r"(?:<=?|\b(?:up to|at most|less than|under|below|as much as)) ?~?$", re.IGNORECASE
+)
 _DATES: Final = re.compile(
-    r"(?<!\d)\d{4}-\d{1,2}(?:-\d{1,2})?(?!\d)|(?<!\d)\d{1,2}[./]\d{1,2}[./]\d{2,4}(?!\d)|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)"
+    r"(?<!\d)\d{4}-\d{1,2}(?:-\d{1,2})?(?!\d)|(?<!\d)\d{1,2}[./]\d{1,2}[./]\d{2,4}(?!\d)|"
+    r"(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)"
 )
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:[,' ][0-9]{3})+(?:\.[0-9]+)?")
-_EUROPEAN: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?:,[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_EUROPEAN: Final = re.compile(
+    r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?:,[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+|[1-9][0-9]{0,2}\.000"
+)
 _COMMA: Final = re.compile(r"[0-9]+,[0-9]+")
 _PLAIN: Final = re.compile(r"[0-9]*\.?[0-9]+")
 _LOOK_BACK: Final = 24
+_LONGEST_NUMBER: Final = 40
 _LARGE: Final = 1000
 _FIRST_YEAR: Final = 1990
 _LAST_YEAR: Final = 2100
@@ -156,16 +168,13 @@ def _unit(text: str, before: str, end: int, *, scaled: bool) -> tuple[str | None
         return None, end
     marked = _DOLLARS_BEFORE.search(before) is not None
     after = _DOLLARS_AFTER.match(text, end)
-    if after:
-        return USD, after.end()
     asset, asset_end = _asset(text, end)
-    if marked and (asset is None or scaled or _known_dollar(asset)):
-        return USD, end
-    if asset is not None:
-        return asset, asset_end
-    if end < len(text) and (text[end].isalnum() or text[end] == "_"):
+    dollars = after or (marked and (asset is None or scaled or _known_dollar(asset)))
+    if dollars:
+        return USD, after.end() if after else end
+    if asset is None and end < len(text) and (text[end].isalnum() or text[end] == "_"):
         return None, end
-    return "", end
+    return asset or "", asset_end
 
 
 def _known_dollar(asset: str) -> bool:
@@ -225,7 +234,11 @@ def _scaled(number: Decimal, power: int) -> Decimal:
 
 
 def _decimal(digits: str) -> Decimal | None:
-    """The number as written: with commas, dots or spaces between thousands, with a dot or comma before parts."""
+    """The number as written: with commas, dots or spaces between thousands, with a dot or comma before "
+    "parts.
+    """
+    if len(digits) > _LONGEST_NUMBER:
+        return None
     if _THOUSANDS.fullmatch(digits) and not digits.startswith("0"):
         return Decimal(re.sub(r"[,' ]", "", digits))
     if _EUROPEAN.fullmatch(digits):

@@ -5,44 +5,39 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_WORDS: Final = {
+    "key_theft": (
+        r"private[ -]key|\b(?:\w+ )?keys? (?:was |were )?(?:leak|compromis|stolen|theft)",
+        r"compromised (?:key|wallet|signer|hot wallet)|\bhot wallets?\b|\bcold wallet\b",
+        r"\bphish|\bseed phrase",
+        r"\bmultisig compromise|\bfront[ -]?end is compromised|\bdrainer\b",
+    ),
+    "rug_pull": (r"\brug(?:ged|s)?\b|\brug[ -]?pull|\bexit[ -]scam|\bhoneypot",),
+    "oracle_manipulation": (
+        r"\boracle\b[^\n]{0,60}manipulat|manipulat[^\n]{0,60}\boracle|\bprice manipulation|\bfake price",
+    ),
+    "liquidation_attack": (
+        r"\bself-?liquidat|\bliquidation attack|\bHLP\b[^\n]{0,80}(?:liquidat|inherit|short|long)",
+    ),
+    "market_manipulation": (r"\bmark[ -]price\b|\bmarket manipulation|\bsqueez|\bspoof|\bmanipulat",),
+    "adl_cascade": (r"\bADL\b|\bauto-?deleverag",),
+    "oracle_failure": (
+        r"\bbad print|\bwick\b|\bprice feed\b|\bmispric|\boracle (?:failure|malfunction|error|bug)",
+    ),
+    "outage": (
+        r"\boutage|\bdowntime",
+        r"\b(?:API|front[ -]?end|chain|site) (?:is |are |was |were )?(?:down|offline|halted)",
+    ),
+    "bridge": (r"\bbridges? (?:exploit|hack|attack|contract|validator)|\bcross-chain|\bemergency[ -]?lock",),
+    "smart_contract_exploit": (
+        r"\breentran|\breentered|\bflash ?loan|\baccess control|\binteger|\boverflow|\brounding|\bprecision",
+        r"\bdelegatecall|\barbitrary call|\bsmart[ -]contract|\blogic (?:bug|flaw|error)",
+        r"\binfinite mint|\bunbacked",
+        r"\bdonation attack|\bvulnerab|\bapproval|\bexploit",
+    ),
+}
 _CATEGORIES: Final = tuple(
-    (category, re.compile(pattern, re.IGNORECASE))
-    for category, pattern in (
-        (
-            "key_theft",
-            r"private[ -]key|\bkeys? (?:leak|compromis|theft|stol)\w*|compromised (?:key|wallet|signer|hot wallet)|\bhot wallets?\b|\bphish\w*|\bseed phrase|\bmultisig\b[^.]{0,40}compromis",
-        ),
-        ("rug_pull", r"\brug(?:ged|s)?\b|\brug[ -]?pull|\bexit[ -]scam|\bhoneypot"),
-        (
-            "oracle_manipulation",
-            r"\boracle\b[^.]{0,60}manipulat\w*|manipulat\w*[^.]{0,60}\boracle|\bprice manipulation|\bspot price manipul",
-        ),
-        (
-            "liquidation_attack",
-            r"\bself-?liquidat\w*|\bliquidation attack|\bHLP\b[^.]{0,80}(?:liquidat|inherit|short|long)",
-        ),
-        (
-            "market_manipulation",
-            r"\bmark[ -]price\b|\bmarket manipulation|\bsqueez\w*|\bspoof\w*|\bmanipulat\w*",
-        ),
-        ("adl_cascade", r"\bADL\b|\bauto-?deleverag\w*"),
-        (
-            "oracle_failure",
-            r"\bbad print|\bwick\w*|\bprice feed\b|\bmispric\w*|\boracle (?:failure|malfunction|error|bug)",
-        ),
-        (
-            "outage",
-            r"\boutage|\bdowntime|\b(?:API|frontend|front end|chain|site) (?:is |are |was |were )?(?:down|offline|halted)|\bhalt(?:ed|s)? (?:block|the chain)",
-        ),
-        (
-            "bridge",
-            r"\bbridges? (?:exploit|hack|attack|contract|validator)|\bcross-chain (?:bridge|message)|\bemergency[ -]?lock\w*",
-        ),
-        (
-            "smart_contract_exploit",
-            r"\breentran\w*|\bflash ?loan|\baccess control|\binteger|\boverflow|\brounding|\bprecision|\bdelegatecall|\barbitrary call|\bsmart[ -]contract|\blogic (?:bug|flaw|error)|\binfinite mint|\bdonation attack|\bvulnerab\w*|\bapproval|\bexploit\w*",
-        ),
-    )
+    (category, re.compile("|".join(words), re.IGNORECASE)) for category, words in _WORDS.items()
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kamiyo.extraction._chain_table import CHAINS, EXPLORERS, PATHS
@@ -18,12 +19,15 @@ _BEFORE: Final = re.compile(
     r"(?:\b(?:on|across|via|from|to|chains?|network)(?: the)?:? \(?|#|[Cc]hains?: ?)$", re.IGNORECASE
 )
 _AFTER: Final = re.compile(
-    r"[ -](?:chain|blockchain|network|mainnet|L1|L2|layer[ -]?[12]|based|version|side|deployment|ecosystem)\b",
+    r"[ -](?:chain|blockchain|network|mainnet|L1|L2|layer[ -]?[12]|based|version|side|deployment|"
+    r"ecosystem)\b",
     re.IGNORECASE,
 )
+_COUNTED: Final = re.compile(r"\d[kKmMbB]? $")
 # Where the money went afterwards is not where it was lost.
 _DESTINATION: Final = re.compile(
-    r"\b(?:bridg|mov|transfer|swap|convert|launder|funnel|sent|send|withdr)\w{0,6}\b[^.\n]{0,60}\b(?:to|into|onto) (?:the )?$",
+    r"\b(?:bridg|mov|transfer|swap|convert|launder|funnel|sent|send|withdr|"
+    r"left)\w{0,6}\b[^.\n]{0,60}\b(?:to|into|onto|for|from) (?:the )?$",
     re.IGNORECASE,
 )
 _LOOK_BACK: Final = 90
@@ -101,18 +105,21 @@ def _longest(text: str, words: Sequence[Word], at: int) -> tuple[_Place | None, 
         if not _glued(text, words[at : last + 1]):
             continue
         entry = _table().get("".join(word.text.casefold() for word in words[at : last + 1]))
-        if entry is not None and _written_as_name(text[start:end], ordinary=entry[1]):
+        if entry is not None and _written_as_name(
+            text[start:end], text[max(start - 8, 0) : start], ordinary=entry[1]
+        ):
             return _Place(entry[0], start, end, not entry[1] or _meant(text, start, end)), last - at + 1
     return None, 1
 
 
 def _glued(text: str, words: Sequence[Word]) -> bool:
-    return all(
-        _GLUE.fullmatch(text[left.end : right.start]) for left, right in zip(words, words[1:], strict=False)
-    )
+    return all(_GLUE.fullmatch(text[left.end : right.start]) for left, right in pairwise(words))
 
 
-def _written_as_name(written: str, *, ordinary: bool) -> bool:
+def _written_as_name(written: str, before: str, *, ordinary: bool) -> bool:
+    """Whether it is written as a chain's name is; after a number it is an asset's: 588,357 SUI."""
+    if written.isupper() and _COUNTED.search(before):
+        return False
     return not ordinary or not written.islower()
 
 

@@ -3,36 +3,82 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from kamiyo.core.money import Usd, plain
 from kamiyo.core.reports import AssetAmount
+from kamiyo.extraction._cues import NOT_YET, RETURNED
+from kamiyo.extraction._patterns import any_of, words
 from kamiyo.extraction.amounts import USD, Figure, figures_in
-from kamiyo.extraction.assets import is_dollar
 from kamiyo.extraction.text import clean, sentences_in, without_links
 
-_LOST: Final = (
-    r"los[ts]\w*|stole\w*|drain\w*|siphon\w*|exploit\w*|hack\w*|worth|damag\w*|bad debt|made off|netted|profit\w*|took|taken|loot\w*|"
-    r"rug\w*|breach\w*|theft|heist|attack\w*|missing|swiped|shortfall|hole|down|under ?water|embezzl\w*|laundered|extract\w*|mint\w*|steal\w*|"
-    r"vanish\w*|moved|affected|impact\w*|withdr\w*"
-)
-_RETURNED: Final = r"return\w*|recover\w*|refund\w*|rescu\w*|sent back|gave back|given back|reimburs\w*|repa(?:id|ys?)|compensat\w*|restor\w*|paid back"
-_OTHER: Final = (
-    r"tvl|market cap|mcap|m\.cap|bount\w*|reward\w*|price[ds]?|trading at|volume|open interest|oi|long|short|notional|raised|raise|valuation|"
-    r"insurance fund|treasury|margin|flash ?loan\w*|borrow\w*|liquidat\w*|reserves?|locked|deposited|deposits?|whitehat|white hat|supply|"
-    r"position|leverage|collateral|fee|fees|remain\w*|safe|fdv|ath|frozen|froze|offer\w*|"
-    r"previous(?:ly)?|initial(?:ly)?|earlier|in total value|assets under|buy\w*|bought|sold|per token|each|backed|invest\w*|fund(?:ed|ing)|salary|holds?|holding"
-)
+# What the nearest word says of an amount, the first list that holds it.
+_ROLES: Final = {
+    "returned": words(
+        """
+    returned, recovered, refunded, rescued, sent back, gave back, given back, paid back, got back,
+    reimbursed, repaid, compensated, restored, returns, recovers, refunds, reimburses, clawed back
+    """
+    ),
+    "other": any_of(
+        r"\b(?:hacker|attacker|exploiter|thief)s?\b[^\n]{0,60}?"
+        r"\b(?:moved|transferred|sent(?! back)|deposited|swapped|laundered|bridged|converted)\b",
+        r"(?<!current )\bprices?\b|\b(?:sent|moved) .{0,12} ?to tornado",
+        words(
+            """
+            tvl, market cap, mcap, bounty, bounties, reward*, priced, trading at, volume, open interest,
+            long, longs, short, shorts, notional, raise, raised, valuation, insurance fund, margin,
+            flash loan*, flashloan*, borrow*, liquidat*, reserve, reserves, locked, deposit*, supply,
+            position, leverage, collateral, fee, fees, safe, fdv, froze, offer*, initial, buy wall, bought,
+            sold, at risk, per token, each, still holds, still hold, invested, investment*, funding, salary,
+            seller, keeping, keeps, keep, blacklisted
+            """
+        ),
+        r"\bfrozen\b(?! forever)",
+    ).pattern,
+    # These speak of the amount after them only: $21M instead of $17.75M.
+    "replaced": words(
+        "not, instead of, rather than, down from, up from, earlier, previous, previously, initially"
+    ),
+    "lost": any_of(
+        words(
+            """
+            lost, loss, losses, lose, loses, losing, stole, steal*, drain*, siphon*, exploit*, hack*,
+            damag*, bad debt, made off, loot*, rug*, breach*, theft, heist, attack*, missing, swiped,
+            shortfall, hole, underwater, under water, compromis*, embezzl*, vanish*, gone, emptied,
+            exposure, perdidas, p\u00e9rdidas, down, wiped, weg, roban, robaron, burned, took, taken,
+            walked away with
+            """
+        ),
+        r"\bstolen\b(?! (?:funds|assets|money|crypto|eth|tokens))",
+        "\u635f\u5931|\u043f\u043e\u0445\u0438\u0449\u0435\u043d",
+    ).pattern,
+    "gained": words(
+        """
+    netted, profit*, extract*, moved, affected, impact*, withdr*, total, left, bridged out, swapped to,
+    swapped into, converted to, made
+    """
+    ),
+}
 _CUES: Final = re.compile(
-    rf"\b(?:(?P<returned>{_RETURNED})|(?P<other>{_OTHER})|(?P<lost>{_LOST}))\b", re.IGNORECASE
+    "|".join(f"(?P<{role}>{pattern})" for role, pattern in _ROLES.items()), re.IGNORECASE
 )
-_AT: Final = re.compile(r"(?:@|\bat|\bto) ?~?$", re.IGNORECASE)
+_WHOLE: Final = re.compile(
+    r"(?:\d[\d.,]*[%kmb]?|all|most|half|part|rest|portion) (?:out )?of (?:the |its |an? )?~?$", re.IGNORECASE
+)
+_MADE_UP: Final = re.compile(r"\bmint(?:ed|ing|s) ~?$", re.IGNORECASE)
+_REVISED: Final = re.compile(
+    r"(?:\bto|\bnow|\bactually|\btotals?(?: of| now| is)?|\bin total) (?:about |around )?~?$", re.IGNORECASE
+)
 _LARGEST: Final = 10**11
-_SURE: Final = 95
-_LIKELY: Final = 70
+_LOOK_BACK: Final = 28
+_BREAK: Final = 40
+# So many telling words on either side are looked at: more would let a long text cost its square.
+_NEAREST: Final = 4
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,51 +90,101 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
     amounts: tuple[AssetAmount, ...] = ()
     returned: Usd | None = None
     percent: int = 0
+    losing: bool = False
+
+
+class _Cue(NamedTuple):
+    role: str
+    start: int
+    end: int
+
+
+class _Told(NamedTuple):
+    role: str
+    figure: Figure
 
 
 def read_losses(text: str) -> Losses:
-    """What the text says was lost and came back; a cell that holds nothing but an amount says that it was lost."""
+    """What the text says was lost and came back."""
     seen = without_links(clean(text))
     return losses_in(seen, figures_in(seen))
 
 
 def losses_in(text: str, figures: Sequence[Figure]) -> Losses:
     """The same of a cleaned text without links whose amounts are known."""
-    cued: dict[str, list[Figure]] = {"lost": [], "returned": [], "other": [], "": []}
-    for start, end in sentences_in(text):
-        cues = [(cue.start(), cue.end(), str(cue.lastgroup)) for cue in _CUES.finditer(text, start, end)]
-        for figure in figures:
-            if start <= figure.start < end:
-                cued[_role(figure, cues)].append(figure)
-    dollars = _dollars(cued["lost"])
-    sure = _SURE if dollars else _LIKELY
-    told = dollars or (_dollars(cued[""]) if len(_dollars(cued[""])) == 1 else ())
-    returned = _dollars(cued["returned"])
+    told = list(_told(text, figures))
+    best = next((found for role in ("lost", "gained", "") if (found := _dollars(told, role))), [])
+    returned = _dollars(told, "returned")
+    counted = (each.figure for each in told if each.role in {"lost", "gained", ""})
+    losses = _of(_revised(text, best), 95 if _dollars(told, "lost") else 75) if best else Losses()
     return msgspec.structs.replace(
-        _of(told, sure),
-        amounts=_asset_amounts((*cued["lost"], *cued[""])),
+        losses,
+        amounts=_asset_amounts(counted),
         returned=Usd(returned[0].high) if returned else None,
+        losing=any(each.role in {"lost", "gained", ""} and _counts(each.figure) for each in told),
     )
 
 
-def _role(figure: Figure, cues: Sequence[tuple[int, int, str]]) -> str:
-    """What the nearest telling word says of the amount; the words before it count for twice as near."""
-    ranked = [
-        ((figure.start - end) if end <= figure.start else 2 * (start - figure.end) + 2, role)
-        for start, end, role in cues
-        if end <= figure.start or start >= figure.end
+def _counts(figure: Figure) -> bool:
+    return bool(figure.unit) or figure.scaled
+
+
+def _told(text: str, figures: Sequence[Figure]) -> Iterator[_Told]:
+    """Each figure with what its sentence says of it."""
+    starts = [figure.start for figure in figures]
+    for start, end in sentences_in(text):
+        inside = figures[bisect_left(starts, start) : bisect_left(starts, end)]
+        if inside:
+            yield from _sentence(text, start, end, inside)
+
+
+def _sentence(text: str, start: int, end: int, figures: Sequence[Figure]) -> Iterator[_Told]:
+    cues = [_Cue(str(cue.lastgroup), cue.start(), cue.end()) for cue in _CUES.finditer(text, start, end)]
+    back = RETURNED.search(text, start, end)
+    if back and NOT_YET.search(text[start : back.start()].rpartition(" and ")[2]):
+        cues = [cue for cue in cues if cue.role != "returned"]
+    starts = [cue.start for cue in cues]
+    for figure in figures:
+        before = text[max(figure.start - _LOOK_BACK, start) : figure.start]
+        at = bisect_left(starts, figure.start)
+        near = cues[max(at - _NEAREST, 0) : at + _NEAREST]
+        if figure.negative:
+            yield _Told("lost", figure)
+        elif not _MADE_UP.search(before):
+            yield _Told("lost" if _WHOLE.search(before) else _role(text, figure, near), figure)
+
+
+def _role(text: str, figure: Figure, cues: Sequence[_Cue]) -> str:
+    """What the nearest telling word says of the amount; a word after it is further, more so behind a comma."""
+    ranked = [(_behind(text, cue.end, figure.start), cue.role) for cue in cues if cue.end <= figure.start]
+    ranked += [
+        (_ahead(text, figure.end, cue.start), cue.role)
+        for cue in cues
+        if cue.start >= figure.end and cue.role != "replaced"
     ]
     return min(ranked)[1] if ranked else ""
 
 
-def _dollars(figures: Iterable[Figure]) -> tuple[Figure, ...]:
-    return tuple(figure for figure in figures if figure.unit == USD and 0 < figure.high < _LARGEST)
+def _behind(text: str, start: int, end: int) -> int:
+    return end - start + (_BREAK // 2 if "," in text[start:end] else 0)
 
 
-def _of(figures: Sequence[Figure], percent: int) -> Losses:
-    if not figures:
-        return Losses()
-    told = figures[0]
+def _ahead(text: str, start: int, end: int) -> int:
+    return 2 * (end - start) + (_BREAK if any(mark in text[start:end] for mark in ",;:()") else 0)
+
+
+def _dollars(told: Iterable[_Told], role: str) -> list[Figure]:
+    figures = (each.figure for each in told if each.role == role)
+    return [figure for figure in figures if figure.unit == USD and 0 < figure.high < _LARGEST]
+
+
+def _revised(text: str, figures: Sequence[Figure]) -> Figure:
+    """The amount that replaces another, where one does, else the first."""
+    later = (each for each in figures if _REVISED.search(text[max(each.start - _LOOK_BACK, 0) : each.start]))
+    return next(later, figures[0])
+
+
+def _of(told: Figure, percent: int) -> Losses:
     if told.low != told.high:
         return Losses(low=Usd(told.low), high=Usd(told.high), percent=percent)
     return Losses(
@@ -102,8 +198,3 @@ def _of(figures: Sequence[Figure], percent: int) -> Losses:
 def _asset_amounts(figures: Iterable[Figure]) -> tuple[AssetAmount, ...]:
     counted = (figure for figure in figures if figure.unit not in {USD, ""})
     return tuple(dict.fromkeys(AssetAmount(plain(figure.high), figure.unit) for figure in counted))
-
-
-def at_par(amounts: Sequence[AssetAmount]) -> bool:
-    """Whether all of them are tokens meant to be a dollar each."""
-    return bool(amounts) and all(is_dollar(amount.asset) for amount in amounts)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from kamiyo.extraction._listed import LISTED
+from kamiyo.extraction._patterns import any_of, words
 from kamiyo.extraction._protocols import EXCHANGES, HYPERLIQUID, KNOWN
 from kamiyo.extraction.text import Word, clean, fold, without_links, words_in
 
@@ -16,34 +17,32 @@ _GLUE: Final = re.compile(r"[ .'\-_/&{}]?|'[ ]?|[ ]\(")
 _VERSION: Final = re.compile(r"[ _.-]?\(?v\d{1,2}(?:\.\d{1,2})?\)?$|[ _]\d{1,2}$", re.IGNORECASE)
 _PARENTHESIS: Final = re.compile(r"\s?\([^()]{0,60}\)$")
 _CLAIM_WORD: Final = re.compile(r"[ _-](?:hack|exploit|attack|incident|rug ?pull)$", re.IGNORECASE)
-_TRADE: Final = (
-    "finance protocol network money labs lending exchange dex dao perps perp markets market capital defi fi io xyz app "
-    "platform pools pool vault vaults bridge swap amm clmm core classic elastic token"
-)
-_TRADE_WORD: Final = re.compile(rf"[ _.-]?(?:{_TRADE.replace(' ', '|')})$", re.IGNORECASE)
+_TRADE: Final = """
+finance protocol network money labs lending exchange dex dao perp perps markets market capital defi fi io
+xyz app platform pools pool vault vaults bridge swap amm clmm core classic elastic token
+"""
+_TRADE_WORD: Final = re.compile(rf"[ _.-]?(?:{'|'.join(_TRADE.split())})$", re.IGNORECASE)
 # A word from the trade right after an ordinary word makes it a name: Level Finance, Gate Exchange.
-_MAKES_A_NAME: Final = frozenset(_TRADE.split()) - {
-    "token",
-    "market",
-    "pool",
-    "pools",
-    "core",
-    "app",
-    "vault",
-}
+_MAKES_A_NAME: Final = frozenset(_TRADE.split()).difference(
+    ("token", "market", "pool", "pools", "core", "app")
+)
 _LISTED_TRADE: Final = re.compile(r" (?:Finance|Protocol|Network|Money|Labs)$")
-_HIT: Final = (
-    "exploit exploited exploiter exploiters hack hacked hacker hackers attack attacked attacker attackers drained "
-    "compromised rugged breach breached suffered suffers drainer hit incident"
-)
+_HIT: Final = """
+exploit exploited exploiter exploiters hack hacked hacker hackers attack attacked attacker attackers drained
+compromised rugged loss losses breach breached suffered suffers drainer hit incident
+"""
 _STRUCK: Final = frozenset(_HIT.split())
-_BETWEEN: Final = frozenset(
-    "was were is has have had been being got gets just s users protocol team pools".split()
-)
-_BEFORE: Final = re.compile(
-    r"\b(?:exploit|hack|attack|breach|incident|exploited|hacked|attacked|drained|exploiter|attacker|hacker)"
-    r" (?:of|on|at|against|in|from|targeting)?\s?(?:the )?@?$|\b(?:protocol|exchange|lender|dex|platform|bridge) @?$",
-    re.IGNORECASE,
+_HELPING: Final = "was were is has have had been being got gets just s users protocol team pools"
+_BETWEEN: Final = frozenset(_HELPING.split())
+_BEFORE: Final = any_of(
+    words(
+        """
+        exploit, hack, attack, breach, incident, exploited, hacked, attacked, drained, exploiter, attacker,
+        hacker
+        """
+    )
+    + r" (?:(?:of|on|at|against|in|from|targeting) )?(?:the )?@?$",
+    words("protocol, exchange, lender, dex, platform, bridge") + " @?$",
 )
 _LOOK_BACK: Final = 40
 _SHORTEST_BASE: Final = 4
@@ -63,6 +62,7 @@ class Name(NamedTuple):
     written: str
     start: int
     end: int
+    sure: bool = True
 
 
 def protocol_of(name: str) -> str | None:
@@ -92,6 +92,11 @@ def _versionless(name: str) -> str:
     return name
 
 
+def is_name(word: str) -> bool:
+    """Whether this word by itself is a protocol's name, whatever else it is."""
+    return word.casefold() in _table()
+
+
 def identifier_of(name: str) -> str | None:
     """The identifier of a protocol, made of its name where no table knows it; None for no name at all."""
     known = protocol_of(name)
@@ -108,6 +113,13 @@ def protocols_in(text: str) -> tuple[str, ...]:
 
 def names_in(text: str) -> list[Name]:
     """Every name of a protocol in a cleaned text: the longest at each place."""
+    return [name for name in candidates_in(text) if name.sure]
+
+
+def candidates_in(text: str) -> list[Name]:
+    """The same, and ordinary words in capitals that are a protocol's name elsewhere: ``sure`` tells them "
+    "apart.
+    """
     words = words_in(text)
     found: list[Name] = []
     at = 0
@@ -120,16 +132,20 @@ def names_in(text: str) -> list[Name]:
 
 
 def _longest(text: str, words: Sequence[Word], at: int) -> tuple[Name | None, int]:
-    candidates = list(_runs(text, words, at))
-    for key, last in reversed(candidates):
+    for key, last in reversed(list(_runs(text, words, at))):
         entry = _table().get(key)
-        if entry is None:
-            continue
         start, end = words[at].start, words[last].end
-        if entry.ordinary and not _meant(text, words, at, last):
+        if entry is None or (entry.ordinary and not _as_name(text, start, end)):
             continue
-        return Name(entry.identifier, text[start:end], start, end), last - at + 1
+        sure = not entry.ordinary or _meant(text, words, at, last)
+        return Name(entry.identifier, text[start:end], start, end, sure), last - at + 1
     return None, 1
+
+
+def _as_name(text: str, start: int, end: int) -> bool:
+    """Whether an ordinary word is written as a name is: in capitals, as a handle, or as a heading."""
+    heading = start == 0 and text[end : end + 1] == ":"
+    return not text[start].islower() or text[max(start - 1, 0) : start] == "@" or heading
 
 
 def _runs(text: str, words: Sequence[Word], at: int) -> Iterator[tuple[str, int]]:
@@ -146,14 +162,8 @@ def _runs(text: str, words: Sequence[Word], at: int) -> Iterator[tuple[str, int]
 
 def _meant(text: str, words: Sequence[Word], at: int, last: int) -> bool:
     """Whether an ordinary word stands there as a name."""
-    first = words[at]
-    if text[max(first.start - 1, 0) : first.start] == "@":
-        return True
-    if not first.text[0].isupper() and not first.text[0].isdigit():
-        return False
-    if _BEFORE.search(text[max(first.start - _LOOK_BACK, 0) : first.start]):
-        return True
-    return _followed(words[last + 1 : last + 4])
+    before = text[max(words[at].start - _LOOK_BACK, 0) : words[at].start]
+    return before.endswith("@") or _BEFORE.search(before) is not None or _followed(words[last + 1 : last + 4])
 
 
 def _followed(after: Sequence[Word]) -> bool:
@@ -175,7 +185,8 @@ def _table() -> Mapping[str, Entry]:
         identifier, _, names = line.partition(":")
         for name in names.split(",") if names else [identifier]:
             _add(table, identifier, name.strip())
-        table.setdefault(fold(identifier), Entry(identifier, ordinary=f"{identifier}?" in names.casefold()))
+        if "_" in identifier:
+            table.setdefault(fold(identifier), Entry(identifier, ordinary=False))
     for name in LISTED.replace("\n", ";").split(";"):
         _add_listed(table, name.strip())
     table.pop("", None)

@@ -32,7 +32,7 @@ _LOOKALIKES: Final = str.maketrans(
 )
 _LINK: Final = re.compile(
     r"https?://[^\s<>\"']{1,2048}+|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24}/[^\s<>\"']{0,2048}+",
-    re.I,
+    re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[^\W_]+")
 _END: Final = re.compile(r"(?<![\s.]ca)(?<!vs)(?<!approx)(?<!est)[.!?;](?=\s)|\n|[!?\uff1f]")

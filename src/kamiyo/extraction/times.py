@@ -24,13 +24,16 @@ _MONTHS: Final = {
 _MONTH: Final = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ZONES: Final = {
-    "utc": 0, "gmt": 0, "z": 0, "bst": 60, "cet": 60, "cest": 120, "msk": 180, "ist": 330, "sgt": 480, "hkt": 480,
-    "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "pst": -480, "pdt": -420,
+    "utc": 0, "gmt": 0, "z": 0, "bst": 60, "cet": 60, "cest": 120, "msk": 180, "ist": 330, "sgt": 480,
+    "hkt": 480, "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "pst": -480, "pdt": -420,
 }  # fmt: skip
 _ZONE: Final = (
     rf"(?P<zone>{'|'.join(_ZONES)})\b(?P<offset>[+-]\d{{1,2}}(?::?\d{{2}})?)?|(?P<only>[+-]\d{{2}}:?\d{{2}})"
 )
-_CLOCK: Final = rf"(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,9}})?)? ?(?P<half>[ap]\.?m\b\.?)? ?\(?\+?(?:{_ZONE})"
+_CLOCK: Final = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{1,9})?)? ?(?P<half>[ap]\.?m\b\.?)? ?"
+    rf"\(?\+?(?:{_ZONE})"
+)
 _CLOCK_NEAR: Final = re.compile(rf"(?:T|,? ?(?:at |around |~|- |\()?){_CLOCK}", re.IGNORECASE)
 _CLOCK_BEFORE: Final = re.compile(rf"{_CLOCK}\)?,? ?(?:on |of )?$", re.IGNORECASE)
 _CLOCK_ALONE: Final = re.compile(rf"(?<![\d:.]){_CLOCK}", re.IGNORECASE)
@@ -46,7 +49,8 @@ _DATES: Final = (
     ),
 )
 _MONTH_OF: Final = re.compile(
-    rf"\b(?:(?:in|since|during|of|back in) (?:early |late |mid-?)?){_MONTH}(?: (?:of )?(?P<year>20\d{{2}}))?(?! ?\d)",
+    rf"\b(?:(?:in|since|during|of|back in) (?:early |late |"
+    rf"mid-?)?){_MONTH}(?: (?:of )?(?P<year>20\d{{2}}))?(?! ?\d)",
     re.IGNORECASE,
 )
 _MONTH_YEAR: Final = re.compile(rf"\b{_MONTH} (?P<year>20\d{{2}})(?!\d)", re.IGNORECASE)
@@ -54,11 +58,13 @@ _YEAR_OF: Final = re.compile(
     r"\b(?:in|since|during|of|from|back in) (?P<year>20[012]\d)(?![\d-])\b", re.IGNORECASE
 )
 _AGO: Final = re.compile(
-    r"\b(?P<count>\d{1,3}|an?|one|two|three|four|five|six|ten|several|few) ?(?P<unit>sec(?:ond)?|min(?:ute)?|hour|hr|h|day|d|week|wk|month|year|yr)s? ago\b",
+    r"\b(?P<count>\d{1,3}|an?|one|two|three|four|five|six|ten|several|few) ?(?P<unit>sec(?:ond)?|"
+    r"min(?:ute)?|hour|hr|h|day|d|week|wk|month|year|yr)s? ago\b",
     re.IGNORECASE,
 )
 _DAY_WORD: Final = re.compile(
-    rf"\b(?P<word>today|tonight|this morning|this afternoon|yesterday|last night|earlier today|(?:on |last |this )(?:{'|'.join(_WEEKDAYS)}))\b",
+    rf"\b(?P<word>today|tonight|this morning|this afternoon|yesterday|last night|earlier today|(?:on |"
+    rf"last |this )(?:{'|'.join(_WEEKDAYS)}))\b",
     re.IGNORECASE,
 )
 _COUNTS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
@@ -72,6 +78,8 @@ _UNITS: Final = {
     "y": (timedelta(days=365), Precision.YEAR),
 }
 _AHEAD: Final = timedelta(days=2)
+# A date without a year that is so near is one to come, one further ahead is last year's.
+_PLANNED: Final = timedelta(days=60)
 _HALF_DAY: Final = 12
 _MINUTES_OF_HOUR: Final = 60
 
@@ -83,10 +91,13 @@ class Moment(NamedTuple):
     precision: Precision
     start: int
     end: int
+    relative: bool = False
 
 
 def times_in(text: str, published_at: datetime) -> tuple[Moment, ...]:
-    """Every moment the text names, in the order of appearance; what it leaves out counts back from its publication."""
+    """Every moment the text names, in the order of appearance; what it leaves out counts back from its "
+    "publication.
+    """
     seen = without_links(clean(text))
     found: list[Moment] = []
     taken = bytearray(len(seen))
@@ -106,7 +117,7 @@ def _all(text: str, published: datetime) -> Iterator[Moment]:
         yield from _ago(match, published)
     for match in _DAY_WORD.finditer(text):
         day = _named_day(match.group("word").casefold(), published)
-        yield _with_clock(text, day, match.start(), match.end())
+        yield _with_clock(text, day, match.start(), match.end())._replace(relative=True)
     for match in _CLOCK_ALONE.finditer(text):
         yield from _clock_alone(match, published)
     yield from _months(text, published)
@@ -117,7 +128,7 @@ def _dated(text: str, match: re.Match[str], published: datetime) -> Iterator[Mom
     month = int(groups["number"]) if "number" in groups else _MONTHS[groups["month"].casefold()]
     year = int(groups["year"]) if groups["year"] else None
     day = _date(year or published.year, month, int(groups["day"]))
-    if day is not None and year is None and day > published + _AHEAD:
+    if day is not None and year is None and day > published + _PLANNED:
         day = _date(published.year - 1, month, int(groups["day"]))
     if day is not None and day <= published + _AHEAD:
         yield _with_clock(text, day, match.start(), match.end())
@@ -172,7 +183,7 @@ def _ago(match: re.Match[str], published: datetime) -> Iterator[Moment]:
         value for prefix, value in sorted(_UNITS.items(), reverse=True) if unit.startswith(prefix)
     )
     if count is not None:
-        yield Moment(_rounded(published - step * count, precision), precision, match.start(), match.end())
+        yield Moment(_rounded(published - step * count, precision), precision, *match.span(), relative=True)
 
 
 def _rounded(at: datetime, precision: Precision) -> datetime:
@@ -197,7 +208,7 @@ def _named_day(word: str, published: datetime) -> datetime:
     today = _rounded(published, Precision.DAY)
     if word in {"yesterday", "last night"}:
         return today - timedelta(days=1)
-    weekday = word.split()[-1]
+    weekday = word.rsplit(maxsplit=1)[-1]
     if weekday in _WEEKDAYS:
         return today - timedelta(days=(published.weekday() - _WEEKDAYS.index(weekday)) % 7)
     return today
