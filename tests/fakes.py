@@ -98,6 +98,7 @@ class ScriptedAggregator(BaseAggregator):
         self.ends = ends
         self.read: list[Cursor | None] = []  # the cursors the stream was started from
         self.given = 0
+        self.kept: list[Cursor] = []  # the cursors it was told are stored
         self._normalize = normalize or node_normalize
 
     async def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
@@ -113,6 +114,9 @@ class ScriptedAggregator(BaseAggregator):
                 await item()
         if not self.ends and follow:
             await asyncio.Event().wait()
+
+    def stored(self, cursor: Cursor) -> None:
+        self.kept.append(cursor)
 
     def normalize(self, raw: Raw) -> Normalized:
         return self._normalize(raw)

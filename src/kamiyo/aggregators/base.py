@@ -170,6 +170,9 @@ class BaseAggregator(ABC):
     def normalize(self, raw: Raw) -> Normalized:
         """What a payload says. Pure; MalformedPayload if nothing of it can be understood."""
 
+    def stored(self, cursor: Cursor) -> None:  # noqa: B027 -- most sources need not know
+        """All that was given up to this cursor is kept, and need not be given again."""
+
     def normalize_exploit(self, raw: Raw) -> tuple[Exploit, ...]:
         """The cases a payload reports, each as its one report tells it: nothing is matched here."""
         return tuple(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from kamiyo.aggregators.base import Alive, BaseAggregator, NotConfigured, Waiting
+from kamiyo.core.ids import Cursor
 from kamiyo.core.ports import Journal
 from kamiyo.core.time import Clock
 from kamiyo.processing.backlog import Backlog
@@ -69,6 +70,12 @@ class Reading:
                 await self._waits(waiting)
             batch = [item for item in taken if not isinstance(item, Waiting)]
             outcomes = await pipeline.run(batch) if batch else []
+            self._tell_stored([each.batch.cursor for each in outcomes])
             lacking = next((each.lacking for each in reversed(batch) if isinstance(each, Alive)), lacking)
             if any(each.batch.heard_at is not None for each in outcomes):
                 await self._heard(lacking)
+
+    def _tell_stored(self, cursors: Sequence[Cursor | None]) -> None:
+        for cursor in cursors:
+            if cursor is not None:
+                self._aggregator.stored(cursor)

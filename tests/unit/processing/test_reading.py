@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from kamiyo.aggregators.base import Alive, NotConfigured, Waiting
-from kamiyo.core.errors import SourceUnavailable
+from kamiyo.core.errors import SourceUnavailable, StorageUnavailable
 from kamiyo.core.ids import Cursor
 from kamiyo.processing.reading import Reading
 from tests.builders import NODE, NOW, VICTIM, a_gap, a_raw, block_line, fill_json
@@ -91,3 +91,22 @@ async def test_what_fails_is_raised() -> None:
     source = ScriptedAggregator([item(1), SourceUnavailable("silent")])
     with pytest.RaisesGroup(SourceUnavailable, flatten_subgroups=True):
         await reading(source, MemoryJournal(), Listener()).run_while_active()
+
+
+async def test_a_source_is_told_what_is_stored() -> None:
+    """Each cursor that was committed is told, and none of a batch that was not."""
+    journal = MemoryJournal()
+    source = ScriptedAggregator([item(1), Waiting("a part is silent"), item(2)])
+    await reading(source, journal, Listener()).run()
+    assert source.kept == ["1", "2"]
+    refusing = ScriptedAggregator([item(3)])
+    journal.at = refuse_writes
+    with pytest.RaisesGroup(StorageUnavailable, flatten_subgroups=True):
+        await reading(refusing, journal, Listener()).run()
+    assert refusing.kept == []
+
+
+def refuse_writes(stage: str) -> None:
+    """Let no transaction be committed."""
+    if stage == "commit":
+        raise StorageUnavailable
