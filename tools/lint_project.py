@@ -21,6 +21,7 @@ BROAD_HANDLERS: Final = 4
 
 FLOAT_ALLOWED: Final = {
     "src/kamiyo/detectors/_statistics.py": "scores are statistics, not money",
+    "src/kamiyo/processing/_matching/": "scores are statistics, not money",
     "src/kamiyo/kit/": "tools count seconds for the interpreter's own clocks",
     "benchmarks/": "measurements",
     "tools/": "durations",

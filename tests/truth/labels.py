@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import zstandard
 
 Row = Mapping[str, str]
@@ -78,14 +79,18 @@ def _listed(path: Path) -> Iterator[tuple[str, Row]]:
             yield f"{stem}/{counted[stem]}", row
 
 
+def read_cases() -> dict[str, dict[str, object]]:
+    """Give the shipped catalogue's exploits by their names, as they stand in its files."""
+    cases = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(_CATALOGUE.glob("*.toml"))]
+    return {case["id"]: case for case in cases if case["record"] == "exploit"}
+
+
 def _catalogue() -> Iterator[tuple[Key, Row]]:
-    for path in sorted(_CATALOGUE.glob("*.toml")):
-        case = tomllib.loads(path.read_text(encoding="utf-8"))
-        if case["record"] != "exploit":
-            continue
-        yield Key("catalogue", case["id"]), {name: str(value) for name, value in case.items()}
-        for number, report in enumerate(case["reports"], start=1):
-            yield Key("catalogue_report", f"{case['id']}/{number}"), report
+    for name, case in read_cases().items():
+        yield Key("catalogue", name), {cell: str(value) for cell, value in case.items()}
+        cited = msgspec.convert(case["reports"], list[dict[str, str]])
+        for number, report in enumerate(cited, start=1):
+            yield Key("catalogue_report", f"{name}/{number}"), report
 
 
 def _normal(name: str) -> str:

@@ -1,0 +1,67 @@
+"""What a report is found by: exact keys, so that a new one is compared with few others of however many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from kamiyo.processing._matching.texts import text_keys
+from kamiyo.processing._matching.views import COMMON_ASSETS, View
+
+_WEEK: Final = 7
+_PERIOD: Final = 28
+_MOST_SPANS: Final = 15  # a year in periods, and one more
+_MOST_WORDS: Final = 8
+_STEP: Final = 0.1  # of the logarithm of an amount: without a name in common only near amounts count
+_LONGEST_DATED: Final = 4.0  # days; what is known less well than that is not found by its day or week
+_START: Final = 5  # letters of names that are alike
+_FEWEST_INITIALS: Final = 3
+
+
+def keys_of(view: View) -> Iterator[str]:
+    """The strongest first. Two reports share a key of time if they are one unit of it apart, or nearer."""
+    yield from (f"tx:{each}" for each in sorted(view.transactions))
+    yield from (f"document:{each}" for each in sorted(view.documents))
+    yield from (f"page:{each}" for each in sorted(view.cited | {view.page} - {""}))
+    yield from _by_name(view)
+    if view.ends - view.starts <= _LONGEST_DATED:
+        yield from _by_day(view)
+        yield from _by_week(view)
+    yield from text_keys(view.text)
+
+
+def _by_name(view: View) -> Iterator[str]:
+    words = sorted(
+        {word for name in view.names for word in (*name.words, name.stem) if word not in name.broad}
+    )
+    initials = sorted({name.initials for name in view.names if len(name.initials) >= _FEWEST_INITIALS})
+    for span in _spans(view, _PERIOD):
+        yield from (f"name-month:{word}:{span}" for word in (*islice(words, _MOST_WORDS), *initials))
+
+
+def _by_day(view: View) -> Iterator[str]:
+    broad = sorted({word for name in view.names for word in name.broad})
+    steps = sorted({step for amount in view.amounts or () for step in _steps(amount)})
+    for span in _spans(view, 1):
+        yield from (f"address-day:{address}:{span}" for address in sorted(view.addresses))
+        yield from (f"venue-day:{word}:{span}" for word in broad)
+        yield from (f"amount-day:{step}:{span}" for step in steps)
+
+
+def _by_week(view: View) -> Iterator[str]:
+    starts = sorted({name.stem[:_START] for name in view.names if name.words})
+    for span in _spans(view, _WEEK):
+        yield from (f"start-week:{start}:{span}" for start in starts)
+        yield from (f"asset-week:{asset}:{span}" for asset in sorted(view.assets - COMMON_ASSETS))
+
+
+def _spans(view: View, days: int) -> range:
+    first, last = math.floor(view.starts / days), math.floor(view.ends / days)
+    return range(first, min(last + 2, first + _MOST_SPANS))
+
+
+def _steps(amount: float) -> tuple[int, int]:
+    step = math.floor(amount / _STEP)
+    return step, step + 1
