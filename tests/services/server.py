@@ -1,7 +1,7 @@
 """A small HTTP server for imitated services: whole, slow, cut, endless and garbled answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -84,7 +84,11 @@ class _Connections:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (request := await _read(reader)) is not None:
             self._asked.append(request)
-            if not await _write(writer, request, await _reply(self._answer, request)):
+            reply = await _reply(self._answer, request)
+            if reply.parts is not None:
+                await _write_while_heard(reader, writer, reply, reply.parts)
+                return
+            if not await _write(writer, request, reply):
                 return
 
     async def close(self) -> None:
@@ -133,15 +137,29 @@ async def _write(writer: asyncio.StreamWriter, request: Request, reply: Reply) -
         writer.write(reply.raw)
         await writer.drain()
         return False
-    if reply.parts is not None:
-        await _write_parts(writer, reply, reply.parts)
-        return False
     none = request.method == "HEAD" or reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
     size = {} if none else {"content-length": str(len(reply.body))}
     body = b"" if none else reply.body[: reply.cut_after]
     writer.write(_head(reply, size) + body)
     await writer.drain()
     return reply.cut_after is None
+
+
+async def _write_while_heard(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply, parts: AsyncIterator[bytes]
+) -> None:
+    """An answer without an end ends when whoever listens has gone."""
+    writing = asyncio.ensure_future(_write_parts(writer, reply, parts))
+    gone = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait({writing, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        writing.cancel()
+        with suppress(asyncio.CancelledError, ConnectionError):
+            await writing
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()
 
 
 async def _write_parts(writer: asyncio.StreamWriter, reply: Reply, parts: AsyncIterator[bytes]) -> None:

@@ -90,6 +90,7 @@ MEANINGS: Final = {
     "incident_without_name": "a heading of a list of incidents has no name",
     "not_a_feed": "a document is neither RSS nor Atom",
     "not_a_hack": "a row of a list of hacks is no JSON object",
+    "not_a_post": "what a service of posts sent holds no post as it is documented",
     "not_a_row": "a payload is no row of a list as we keep them",
     "page_missing": "a page of a list is linked and not there",
     "unreadable_cell": "a cell of a row cannot be read; its row is reported without it",

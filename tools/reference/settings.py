@@ -49,7 +49,7 @@ SOURCE_SETTINGS: Final = {
     "discord.active": _ACTIVE,
     "discord.token": "the bot's token, from Discord's developer portal; unset: nothing is read",
     "discord.channels": "numbers of the channels that are read, each with how near its authors are to what "
-    "happened: `123:primary, 456:press`, or a table `{123 = \"primary\"}`; without a grade it is a `claim`",
+    'happened: `123:primary, 456:press`, or a table `{123 = "primary"}`; without a grade it is a `claim`',
     "discord.url": "where Discord's API is asked",
     "hyperliquid_api.active": _ACTIVE,
     "hyperliquid_api.network": "`mainnet` or `testnet`",
@@ -71,6 +71,18 @@ SOURCE_SETTINGS: Final = {
     "hyperliquid_node.idle_poll_milliseconds": "pause the looks slow down to while nothing is written",
     "hyperliquid_node.settle_seconds": "how long an hour's file must have been at its end before a newer one "
     "is begun",
+    "x.active": _ACTIVE,
+    "x.token": "bearer token (app only) of the X API, which is paid for by the post; unset: nothing is read",
+    "x.authors": "accounts that are read, each with how near it is to what happened; without a grade it is "
+    "a `claim`",
+    "x.filter": "operators added to each account's rule, such as `-is:retweet (hack OR exploit)`",
+    "x.mode": "`stream`: posts as they are posted; `search`: asked for every so often",
+    "x.daily_usd": "what may be spent in a day in UTC; it is never exceeded",
+    "x.post_usd": "what X charges for one post",
+    "x.poll_seconds": "how often is searched, in the mode `search`",
+    "x.silence_seconds": "how long the stream may be silent before it is opened again; X says something "
+    "every 20 seconds",
+    "x.url": "where the API of X is asked",
 }
 
 
