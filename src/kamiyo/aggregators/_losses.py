@@ -10,8 +10,10 @@ import msgspec
 
 from kamiyo.core.money import Usd, plain
 from kamiyo.core.reports import AssetAmount
-from kamiyo.extraction.amounts import Figure, read_amounts
+from kamiyo.extraction.amounts import USD, Amounts, Figure, read_amounts
 
+# Tokens backed by dollars: at par but for days, which is why they are never sure.
+_DOLLAR_TOKENS: Final = frozenset({"USDT", "USDC", "USDC.e", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "xDAI"})
 _ASIDE: Final = re.compile(r"[(\[][^()\[\]]*[)\]]")
 
 
@@ -29,20 +31,26 @@ def read_loss(cell: str) -> Loss:
     """The loss a cell tells of.
 
     What stands in brackets says the same in other words, if something stands outside of them. Dollars beside
-    units of an asset are only part of a loss, and so a lower bound. A large number without a unit is
-    dollars in such a cell, though not surely.
+    units of an asset are only part of a loss, and so a lower bound. Tokens meant to be a dollar count as
+    one, and a large number without a unit is dollars in such a cell; neither surely.
     """
     outside = read_amounts(_ASIDE.sub(" ", cell))
     whole = read_amounts(cell)
     amounts = tuple(
         AssetAmount(amount=plain(each.low), asset=each.unit) for each in whole.assets if each.low == each.high
     )
-    if outside.usd and outside.assets:
-        return Loss(low=_sum(outside.usd), amounts=amounts)
-    told = outside.usd or (() if outside.assets else _scaled(outside.unknown)) or whole.usd
+    others = [each for each in outside.assets if each.unit not in _DOLLAR_TOKENS]
+    if others and _dollars(outside):
+        return Loss(low=_sum(_dollars(outside)), amounts=amounts)
+    told = _dollars(outside) or (() if others else _scaled(outside.unknown)) or _dollars(whole)
     if not told:
         return Loss(amounts=amounts)
-    return _loss(told[0], amounts, sure=bool(told[0].unit) and len(told) == 1)
+    return _loss(told[0], amounts, sure=told[0].unit == USD and len(told) == 1)
+
+
+def _dollars(amounts: Amounts) -> tuple[Figure, ...]:
+    """Dollars, or else tokens meant to be one."""
+    return amounts.usd or tuple(each for each in amounts.assets if each.unit in _DOLLAR_TOKENS)
 
 
 def _scaled(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:

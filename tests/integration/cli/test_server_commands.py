@@ -40,6 +40,9 @@ class Site:
             "KAMIYO_HOME": str(folder / "home"),
             "KAMIYO__SOURCES__HYPERLIQUID_NODE__PATH": str(self.node),
             "KAMIYO__SOURCES__HYPERLIQUID_API__ACTIVE": "false",
+            "KAMIYO__SOURCES__DEFILLAMA__ACTIVE": "false",
+            "KAMIYO__SOURCES__DEFIHACKLABS__ACTIVE": "false",
+            "KAMIYO__SOURCES__FEEDS__ACTIVE": "false",
             "ALL_PROXY": "http://127.0.0.1:1",  # nobody there: this machine is never asked through a proxy
         }
 
