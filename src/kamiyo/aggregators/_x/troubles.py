@@ -58,17 +58,18 @@ class Backoff:
         before = self._failures[trouble.kind]
         self._failures[trouble.kind] += 1
         told = _SHORTEST if trouble.until is None else trouble.until - now
-        return max(_SHORTEST, told, _documented(trouble.kind, min(before, 30)))
+        return max(_SHORTEST, told, _documented(trouble.kind, before))
 
 
 def _documented(kind: Kind, before: int) -> timedelta:
+    doubled = 1 << min(before, 10)
     match kind:
         case Kind.NETWORK:
             return min(_NETWORK_STEP * (before + 1), _NETWORK_LONGEST)
         case Kind.HTTP:
-            return min(_HTTP_FIRST * (1 << before), _HTTP_LONGEST)
+            return min(_HTTP_FIRST * doubled, _HTTP_LONGEST)
         case Kind.LIMITED:
-            return min(_LIMITED_FIRST * (1 << before), _LIMITED_LONGEST)
+            return min(_LIMITED_FIRST * doubled, _LIMITED_LONGEST)
         case Kind.STANDING:
             return _STANDING
         case Kind.PAUSE | Kind.TURN:
