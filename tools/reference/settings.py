@@ -51,6 +51,19 @@ SOURCE_SETTINGS: Final = {
     "discord.channels": "numbers of the channels that are read, each with how near its authors are to what "
     'happened: `123:primary, 456:press`, or a table `{123 = "primary"}`; without a grade it is a `claim`',
     "discord.url": "where Discord's API is asked",
+    "coinglass.active": _ACTIVE,
+    "coinglass.key": "the API key; without one the source is `not_configured`",
+    "coinglass.plan": "what is paid for: `hobbyist`, `startup`, `standard` or `professional`; only what it "
+    "includes is asked, and only as often as it allows",
+    "coinglass.exchanges": "exchanges that are asked about, as CoinGlass writes them",
+    "coinglass.assets": "assets that are asked about on each of them",
+    "coinglass.min_usd": "smaller orders are counted and not kept",
+    "coinglass.interval": "the length of the windows totals are kept of, such as `1h`; the plan's shortest "
+    "unless set",
+    "coinglass.history_hours": "how far back is asked at the very first start",
+    "coinglass.live": "whether live orders are listened to as well, of all exchanges and assets",
+    "coinglass.url": "where is asked instead of CoinGlass",
+    "coinglass.websocket_url": "where the socket is opened, if it does not follow from the address",
     "hyperliquid_api.active": _ACTIVE,
     "hyperliquid_api.network": "`mainnet` or `testnet`",
     "hyperliquid_api.url": "where `/info` is asked instead of the venue, such as a lab venue's address",
