@@ -66,7 +66,10 @@ MEANINGS: Final = {
     "not_a_number": "a number is not a plain finite decimal of a sane length",
     "not_a_time": "a time is not of the form the node writes",
     "not_a_transaction_hash": "a hash is not 32 bytes in hexadecimal",
+    "not_a_preview": "a page is no preview of the channel it was asked for: there is none, or its form has "
+    "changed",
     "not_an_address": "an account is not 20 bytes in hexadecimal",
+    "not_an_id": "what should be an id of Discord is no number of 64 bits",
     "not_an_asset": "a market's name cannot be one",
     "not_confirmed": "a public trade stands beside a fill of another liquidation",
     "not_milliseconds": "a time is no number of milliseconds since 1970, or beyond the calendar",

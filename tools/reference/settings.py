@@ -84,6 +84,13 @@ SOURCE_SETTINGS: Final = {
     "hyperliquid_node.idle_poll_milliseconds": "pause the looks slow down to while nothing is written",
     "hyperliquid_node.settle_seconds": "how long an hour's file must have been at its end before a newer one "
     "is begun",
+    "telegram.active": _ACTIVE,
+    "telegram.token": "token of a bot, from @BotFather; unset: only previews are read",
+    "telegram.channels": "channels the bot is an administrator of, by name or number, each with how near its "
+    "authors are to what happened: `name:primary, -1001234567890:press`; without a grade it is a `claim`",
+    "telegram.preview_channels": "channels whose public preview is read, by name, graded in the same way",
+    "telegram.url": "where the Bot API is asked",
+    "telegram.preview_url": "where previews are read",
     "x.active": _ACTIVE,
     "x.token": "bearer token (app only) of the X API, which is paid for by the post; unset: nothing is read",
     "x.authors": "accounts that are read, each with how near it is to what happened; without a grade it is "

@@ -114,7 +114,7 @@ class Connection:
     def _greeted(self, hello: Hello, now: datetime) -> None:
         interval = timedelta(milliseconds=hello.heartbeat_interval)
         if not timedelta() < interval <= _LONGEST_INTERVAL:
-            raise MalformedPayload("a heartbeat interval that is none", rule="not_a_duration")
+            raise MalformedPayload("a heartbeat interval that is none")
         self._interval = interval
         # Not all at once: after an outage of Discord's everybody connects in the same second.
         self._beat_at = now + interval * self._random.random()

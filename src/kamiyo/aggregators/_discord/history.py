@@ -112,7 +112,7 @@ class History:
             page = await self._page(channel, after=before)
             self._check_readable(page)
             if page and page[-1].number <= before:
-                raise MalformedPayload("a page of Discord's that does not follow", rule="not_the_next_page")
+                raise MalformedPayload("a page of Discord's that does not follow")
             self._put_new(channel, page)
             await self._outlet.room()
             if len(page) < PAGE:

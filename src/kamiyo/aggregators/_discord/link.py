@@ -122,7 +122,7 @@ class Link:
     def _check(self, url: str) -> None:
         """The token is sent there."""
         if not url.startswith("wss://" if self._api.is_secure else ("ws://", "wss://")):
-            raise MalformedPayload("Discord's gateway is at an address that is none", rule="not_an_address")
+            raise MalformedPayload("Discord's gateway is at an address that is none")
 
     # --- how it ended -------------------------------------------------------------------------------------
 

@@ -189,4 +189,4 @@ def seconds(number: float) -> timedelta:
     try:
         return timedelta(seconds=max(number, 0))
     except (OverflowError, ValueError) as error:
-        raise MalformedPayload("not a length of time", rule="not_a_duration") from error
+        raise MalformedPayload("not a length of time") from error

@@ -1,0 +1,1 @@
+"""The private parts of the source that reads Telegram."""
