@@ -20,6 +20,7 @@ from kamiyo.jobs.housekeeping import keep_house_once
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import failure_of
 from kamiyo.kit.transport import open_session
+from kamiyo.processing.matching import Matcher
 from kamiyo.processing.normalizer import normalize
 from kamiyo.processing.pipeline import Item, Outcome, Pipeline
 from kamiyo.processing.telling import first_cause
@@ -104,7 +105,7 @@ async def seed_sources(
             settings=settings,
             pool=pool,
             leases=PostgresLeases(pool_of_leases, clock),
-            journal=PostgresJournal(pool, clock),
+            journal=PostgresJournal(pool, clock, matching=Matcher()),
             clock=clock,
             told=told,
         )

@@ -17,6 +17,8 @@ from tests.services.github import open_github
 from tests.services.lists import HACKS, INCIDENTS, hacks, pages
 from tests.services.server import Reply
 
+pytestmark = pytest.mark.timeout(240)  # whole histories, on a machine that may be busy with other tests
+
 
 def _sums(each: Seeded) -> int:
     return each.new + each.changed + each.known + each.unrelated
@@ -27,6 +29,13 @@ async def _stored(database_url: str) -> dict[str, int]:
     rows = await connection.fetch("SELECT source, count(*) AS reports FROM reports GROUP BY source")
     await connection.close()
     return {row["source"]: row["reports"] for row in rows}
+
+
+async def _cases(database_url: str) -> int:
+    connection = await asyncpg.connect(database_url)
+    cases: int = await connection.fetchval("SELECT count(DISTINCT tx_hash) FROM reports")
+    await connection.close()
+    return cases
 
 
 def _ignore(_position: Position) -> None:
@@ -52,6 +61,7 @@ async def test_both_histories_are_loaded_and_loading_again_changes_nothing(
     assert [(each.rows, each.new, each.changed) for each in third] == [(2, 1, 1)]
     assert await _stored(database_url) == {"defillama": 450, "defihacklabs": 855}
     assert told[-1] == Position("defihacklabs", 855, 855)
+    assert await _cases(database_url) < 1_304  # what both lists tell of is one case
     assert [each.done for each in told[:5]] == [100, 200, 300, 400, 449]
 
 

@@ -1,5 +1,7 @@
 """Documents of feeds as plain text, whatever stands in them."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,3 +59,10 @@ def test_a_document_without_entries_is_a_feed():
 def test_html_is_shown_as_text(html: str, text: str):
     """Blocks are lines, marks and scripts are gone, and what was escaped is shown."""
     assert text_of(html) == text
+
+
+def test_bytes_that_name_a_file_are_not_opened(tmp_path: Path):
+    """What looks like the name of a file that is a feed is no feed."""
+    (tmp_path / "feed.xml").write_bytes(rss([Item()]))
+    with pytest.raises(MalformedPayload):
+        read_entries(str(tmp_path / "feed.xml").encode())
