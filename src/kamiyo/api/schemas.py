@@ -320,6 +320,11 @@ class ChangedShape(Shape):
     tx_hash: str = Field(description="The id that the case has now")
 
 
+class SpendingShape(Shape):
+    spent_usd: Digits
+    limit_usd: Digits
+
+
 class SourceShape(Shape):
     name: str
     type: SourceType
@@ -337,6 +342,15 @@ class SourceShape(Shape):
     age_seconds: int | None = Field(description="Since it last proved alive; null if it never did")
     silence_limit_seconds: int
     lag_limit_seconds: int
+    lag_seconds: int | None = Field(
+        description="How old the newest it told of was when it was last heard; null where that is any age"
+    )
+    last_error: str | None = Field(description="The last trouble it had, over or not")
+    last_error_at: Instant | None
+    poll_every_seconds: float | None = Field(description="Null where it is not asked but listened to")
+    next_poll_at: Instant | None = Field(description="Null where that is at once, or it is not asked")
+    failed_polls: int | None = Field(description="In a row")
+    spending: SpendingShape | None = Field(description="Of this UTC day; null where nothing was paid for")
 
 
 class DatabaseShape(Shape):

@@ -16,7 +16,7 @@ from kamiyo.kit.transport import Answer, open_session
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 _LARGEST_PAGE = 1_000
-_OK = 200
+_OK, _MOVED = 200, 308
 _SERVER_ERROR = 500
 
 ServerOption = Annotated[str, typer.Option("--server", help="Where KAMIYO runs.")]
@@ -76,6 +76,10 @@ class _Envelope(msgspec.Struct, frozen=True):
     meta: msgspec.Raw
 
 
+class _Changed(msgspec.Struct, frozen=True):
+    data: msgspec.Raw
+
+
 class _Problem(msgspec.Struct, frozen=True):
     type: str
     detail: str
@@ -85,6 +89,7 @@ class _Problem(msgspec.Struct, frozen=True):
 R = TypeVar("R")
 
 _envelope = msgspec.json.Decoder(_Envelope)
+_changed = msgspec.json.Decoder(_Changed)
 _problem = msgspec.json.Decoder(_Problem)
 _meta = msgspec.json.Decoder(Meta)
 _raw_meta = msgspec.json.Decoder(dict[str, object])
@@ -93,7 +98,7 @@ _raw_meta = msgspec.json.Decoder(dict[str, object])
 class Session(Protocol):
     """The network, as far as a client needs it."""
 
-    async def request(self, method: str, url: str) -> Answer:
+    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Answer:
         """Send one request; SourceUnavailable where no answer came."""
         ...
 
@@ -115,19 +120,50 @@ class Client:
             listing = _joined(listing, page)
         return listing
 
+    async def whole(self, path: str) -> Listing:
+        """A list that comes in one piece and takes no filters."""
+        return self._listing(await self._ask("GET", path))
+
+    async def change(self, path: str, body: bytes, *, method: str = "PATCH") -> msgspec.Raw:
+        """Change a thing of the server; what it is afterwards. InvalidQuery where the server refuses."""
+        return self._data(await self._ask(method, path, body))
+
+    async def one(self, path: str) -> msgspec.Raw:
+        """One thing of the server, also where it is asked for by a name it had before."""
+        return self._data(await self._ask("GET", path))
+
     async def _page(self, path: str, parameters: Mapping[str, str], limit: int) -> Listing:
         query = urlencode({**parameters, "limit": min(limit, _LARGEST_PAGE)})
+        return self._listing(await self._ask("GET", f"{path}?{query}"))
+
+    async def _ask(self, method: str, target: str, body: bytes | None = None, *, hops: int = 1) -> bytes:
         try:
-            answer = await self._session.request("GET", f"{self.server}{path}?{query}")
+            answer = await self._session.request(method, f"{self.server}{target}", body=body)
         except SourceUnavailable as error:
             raise no_answer(self.server) from error
+        if answer.status == _MOVED and hops:
+            query = target.partition("?")[2]
+            moved = answer.headers.get("location", "")
+            return await self._ask(method, f"{moved}?{query}" if query else moved, body, hops=hops - 1)
         if answer.status != _OK:
             raise refusal(self.server, answer.status, answer.body)
+        return answer.body
+
+    def _data(self, body: bytes) -> msgspec.Raw:
         try:
-            envelope = _envelope.decode(answer.body)
+            return _changed.decode(body).data
+        except msgspec.DecodeError as error:
+            raise self._stranger(error) from error
+
+    def _listing(self, body: bytes) -> Listing:
+        try:
+            envelope = _envelope.decode(body)
             return Listing(envelope.data, _meta.decode(envelope.meta), _raw_meta.decode(envelope.meta))
         except msgspec.DecodeError as error:
-            raise SourceUnavailable(f"{self.server} does not answer as KAMIYO does: {error}") from error
+            raise self._stranger(error) from error
+
+    def _stranger(self, error: msgspec.DecodeError) -> SourceUnavailable:
+        return SourceUnavailable(f"{self.server} does not answer as KAMIYO does: {error}")
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ COMMANDS = {
     "liquidations": "kamiyo.cli.query",
     "markets": "kamiyo.cli.states",
     "positions": "kamiyo.cli.states",
+    "sources": "kamiyo.cli.sources",
     "watch": "kamiyo.cli.watch",
     "doctor": "kamiyo.cli.doctor",
     "lab": "kamiyo.cli.lab",

@@ -17,9 +17,11 @@ class ScriptedSession:
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, list[str]]] = []
+        self.sent: list[tuple[str, bytes | None]] = []
 
-    async def request(self, method: str, url: str) -> Answer:
-        assert method == "GET"
+    async def request(self, method: str, url: str, *, body: bytes | None = None) -> Answer:
+        assert method == "GET" if body is None else "PATCH"
+        self.sent.append((url, body))
         self.asked.append(parse_qs(urlsplit(url).query))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -124,3 +126,34 @@ def test_a_row_of_another_shape_is_refused() -> None:
     """A number where a text is due is no row."""
     with pytest.raises(SourceUnavailable, match="does not answer as this KAMIYO does"):
         read_row(msgspec.json.Decoder(str), msgspec.Raw(b"1"))
+
+
+async def test_a_list_in_one_piece_is_asked_without_parameters():
+    """What takes no filters is given none."""
+    session = ScriptedSession(page(1, 2))
+    listing = await Client(session, "http://localhost").whole("/sources")
+    assert [bytes(row) for row in listing.rows] == [b"1", b"2"]
+    assert session.sent == [("http://localhost/sources", None)]
+
+
+async def test_a_change_gives_what_the_thing_is_afterwards():
+    """The answer's data, and nothing of what surrounds it."""
+    session = ScriptedSession(Answer(200, {}, b'{"data": {"active": true}, "meta": {}}'))
+    client = Client(session, "http://localhost")
+    assert bytes(await client.change("/sources/a", b"{}")) == b'{"active": true}'
+    assert session.sent == [("http://localhost/sources/a", b"{}")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (problem(404, "there is no source a"), InvalidQuery),
+        (problem(503, "gone"), SourceUnavailable),
+        (SourceUnavailable("x"), SourceUnavailable),
+        (Answer(200, {}, b"hello"), SourceUnavailable),
+    ],
+)
+async def test_a_change_that_fails_is_told(answer, error):
+    """As questions are."""
+    with pytest.raises(error):
+        await Client(ScriptedSession(answer), "http://localhost").change("/sources/a", b"{}")

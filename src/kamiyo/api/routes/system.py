@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from kamiyo.api.dependencies import State, StatsQuery, only
+from kamiyo.api.dependencies import State, StatsQuery, Word, only
+from kamiyo.api.gateway.changes import CHANGE_STATUSES, body_of, described_body
 from kamiyo.api.problems import Refused
 from kamiyo.api.routes.answers import json_answer
 from kamiyo.api.schemas import (
@@ -24,8 +25,9 @@ from kamiyo.api.schemas import (
     responses,
 )
 from kamiyo.api.services.coverage import show_coverage
-from kamiyo.api.services.health import Status, check_health, is_ready, list_source_rows, measure_sources
+from kamiyo.api.services.health import Status, check_health, is_ready, measure_sources
 from kamiyo.api.services.meta import show_meta
+from kamiyo.api.services.source_control import SourceChange, change_source, list_source_rows
 from kamiyo.api.services.stats import show_stats
 from kamiyo.kit import metrics
 
@@ -52,6 +54,19 @@ async def get_meta(state: State) -> Response:
 async def get_sources(state: State) -> Response:
     """Every source with its health and age."""
     return json_answer(await list_source_rows(state))
+
+
+@router.patch(
+    "/sources/{name}",
+    responses=responses(DataShape[SourceShape], 404, *CHANGE_STATUSES),
+    dependencies=[only()],
+    openapi_extra=described_body(SourceChange),
+)
+async def patch_source(
+    request: Request, state: State, name: Word, change: Annotated[SourceChange, body_of(SourceChange)]
+) -> Response:
+    """Switch a source on or off, or change its priority, while everything runs."""
+    return json_answer(await change_source(state, name, change, request.scope["state"]["request_id"]))
 
 
 @router.get("/coverage", responses=responses(DataShape[CompletenessShape], 422, 503), dependencies=[only()])

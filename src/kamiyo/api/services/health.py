@@ -8,12 +8,9 @@ from datetime import datetime
 
 import msgspec
 
-from kamiyo.api.pages import Order, PageOf, encode_page
 from kamiyo.api.services.sources import (
-    SOURCES,
     SourceRow,
     age_seconds,
-    build_freshness,
     describe,
     source_row,
     streams_of,
@@ -24,9 +21,9 @@ from kamiyo.core.sources import SourceHealth, SourceStatus, health_of
 from kamiyo.core.time import rfc3339
 from kamiyo.kit import metrics
 from kamiyo.storage.migrate import is_current
-from kamiyo.storage.read_coverage import count_open_gaps
-from kamiyo.storage.read_rows import Place, reading
+from kamiyo.storage.read_rows import reading
 from kamiyo.storage.sources import list_sources
+from kamiyo.storage.spending import DailySpending, read_spending, spending_day
 
 _WELL = {SourceHealth.LIVE, SourceHealth.LOADED, SourceHealth.INACTIVE, SourceHealth.NOT_CONFIGURED}
 
@@ -66,11 +63,12 @@ async def check_health(state: ApiState) -> Health:
         async with reading(state.pool) as connection:
             current = await is_current(connection)
             sources = await list_sources(connection)
+            spending = await read_spending(connection, spending_day(now))
     except StorageUnavailable:
         return _health(state, now, Database(reachable=False, schema_current=None), None)
     except SchemaMismatch:
         return _health(state, now, Database(reachable=True, schema_current=False), None)
-    return _health(state, now, Database(reachable=True, schema_current=current), sources)
+    return _health(state, now, Database(reachable=True, schema_current=current), sources, spending)
 
 
 def judge(
@@ -94,17 +92,6 @@ async def is_ready(state: ApiState) -> bool:
         return await is_current(connection)
 
 
-async def list_source_rows(state: ApiState) -> bytes:
-    """Every source, with what may be believed of it now."""
-    now = state.clock.now()
-    async with reading(state.pool) as connection:
-        sources = await list_sources(connection)
-        gaps = await count_open_gaps(connection)
-    known = build_freshness(sources, gaps, SOURCES, now)
-    rows = [(Place(now, each.name), source_row(each, now)) for each in sources]
-    return encode_page(rows, PageOf(SOURCES, Order.ASCENDING, len(rows)), known, state.showing)
-
-
 async def measure_sources(state: ApiState) -> None:
     """Set the mode, and the metrics that only the database knows; what is not known is absent."""
     metrics.MODE.clear()
@@ -119,6 +106,7 @@ async def measure_sources(state: ApiState) -> None:
         metrics.DATABASE_UP.set(1)
     metrics.SOURCE_UP.clear()
     metrics.SOURCE_AGE.clear()
+    metrics.SOURCE_NEXT_POLL.clear()
     now = state.clock.now()
     for each in sources:
         up = health_of(each, now) in {SourceHealth.LIVE, SourceHealth.LOADED}
@@ -126,10 +114,16 @@ async def measure_sources(state: ApiState) -> None:
         age = age_seconds(each, now)
         if age is not None:
             metrics.SOURCE_AGE.labels(each.name).set(age)
+        if each.next_poll_at is not None:
+            metrics.SOURCE_NEXT_POLL.labels(each.name).set(each.next_poll_at.timestamp())
 
 
 def _health(
-    state: ApiState, now: datetime, database: Database, sources: Sequence[SourceStatus] | None
+    state: ApiState,
+    now: datetime,
+    database: Database,
+    sources: Sequence[SourceStatus] | None,
+    spending: Sequence[DailySpending] = (),
 ) -> Health:
     status, reasons = judge(database, sources, now)
     return Health(
@@ -140,5 +134,5 @@ def _health(
         recording=state.showing.recording,
         version=state.version,
         database=database,
-        sources=None if sources is None else [source_row(each, now) for each in sources],
+        sources=None if sources is None else [source_row(each, now, spending) for each in sources],
     )

@@ -8,7 +8,9 @@ from datetime import datetime
 import msgspec
 
 from kamiyo.api.pages import Coverage, Freshness, SourceLine
+from kamiyo.core.money import plain
 from kamiyo.core.sources import (
+    ANY_AGE,
     CoverageLabel,
     SourceHealth,
     SourceState,
@@ -21,6 +23,7 @@ from kamiyo.core.time import rfc3339
 from kamiyo.storage.pool import Connection
 from kamiyo.storage.read_coverage import count_open_gaps
 from kamiyo.storage.sources import list_sources
+from kamiyo.storage.spending import DailySpending
 
 LIQUIDATIONS = "liquidations"
 EXPLOITS = "exploits"
@@ -47,8 +50,19 @@ _TYPE_OF_DATASET = {
 }
 
 
+class SpendingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source spent on this UTC day, with what is set aside, and what it may."""
+
+    spent_usd: str
+    limit_usd: str
+
+
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A source with what a reader may believe of it now. ``age_seconds``: since it last proved alive."""
+    """A source with what a reader may believe of it now.
+
+    ``age_seconds``: since it last proved alive. ``lag_seconds``: how old the newest it told of was then;
+    None for what tells of old things by nature. ``spending``: None where nothing was paid for today.
+    """
 
     name: str
     type: str
@@ -66,6 +80,13 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: int | None
     silence_limit_seconds: int
     lag_limit_seconds: int
+    lag_seconds: int | None
+    last_error: str | None
+    last_error_at: str | None
+    poll_every_seconds: float | None
+    next_poll_at: str | None
+    failed_polls: int | None
+    spending: SpendingRow | None
 
 
 async def read_freshness(connection: Connection, dataset: str, now: datetime) -> Freshness:
@@ -92,8 +113,8 @@ def build_freshness(
     return Freshness(as_of=rfc3339(now), stale=not live, coverage=coverage, warnings=warnings)
 
 
-def source_row(status: SourceStatus, now: datetime) -> SourceRow:
-    """A source as ``/sources`` and ``/health`` show it."""
+def source_row(status: SourceStatus, now: datetime, spending: Sequence[DailySpending]) -> SourceRow:
+    """A source as ``/sources`` and ``/health`` show it, with what was spent today."""
     return SourceRow(
         name=status.name,
         type=status.type,
@@ -111,7 +132,24 @@ def source_row(status: SourceStatus, now: datetime) -> SourceRow:
         age_seconds=age_seconds(status, now),
         silence_limit_seconds=int(status.silence_limit.total_seconds()),
         lag_limit_seconds=int(status.lag_limit.total_seconds()),
+        lag_seconds=_lag_seconds(status),
+        last_error=status.last_error,
+        last_error_at=_moment(status.last_error_at),
+        poll_every_seconds=None if status.poll_every is None else status.poll_every.total_seconds(),
+        next_poll_at=_moment(status.next_poll_at),
+        failed_polls=status.failed_polls,
+        spending=next((_spending_row(each) for each in spending if each.source == status.name), None),
     )
+
+
+def _spending_row(spent: DailySpending) -> SpendingRow:
+    return SpendingRow(spent_usd=plain(spent.spent_usd), limit_usd=plain(spent.limit_usd))
+
+
+def _lag_seconds(status: SourceStatus) -> int | None:
+    if status.heard_at is None or status.last_event_at is None or status.lag_limit >= ANY_AGE:
+        return None
+    return max(0, int((status.heard_at - status.last_event_at).total_seconds()))
 
 
 def age_seconds(status: SourceStatus, now: datetime) -> int | None:
