@@ -21,6 +21,7 @@ from kamiyo.core.exploits import CaseKind, Confidence, ExploitStatus
 from kamiyo.core.ids import parse_address, parse_asset
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import parse_decimal
+from kamiyo.core.reports import ReportKind
 from kamiyo.core.time import from_millis
 from kamiyo.storage.read_states import MarketSort
 
@@ -112,6 +113,8 @@ Distance = Annotated[
     _text(r"^[0-9]{1,24}(\.[0-9]{1,24})?$", "At most this fraction of the mark: 0.05 is five hundredths"),
 ]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,300}$")]
+CaseName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.-]{1,128}$")]
 CursorText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
 
 
@@ -160,6 +163,31 @@ class ExploitQuery(HonestCaseQuery):
     kind: CaseKind | None = None
     min_usd: MinUsd | None = Field(
         None, description="Known amounts only: an unknown one is not at least anything"
+    )
+
+
+class ReportQuery(ListQuery):
+    """Which reports, by the time they were published."""
+
+    source: Word | None = None
+    origin: Origin | None = Field(None, description="Who speaks: x:somebody, rekt.news")
+    case: CaseName | None = Field(None, description="The exploit they belong to, by any id of it")
+    kind: ReportKind | None = None
+
+
+class NumberedQuery(BaseModel):
+    """What every list in the order of numbers given out understands."""
+
+    order: Order = Field(Order.DESCENDING, description="By the number of the row")
+    limit: int = Field(100, ge=1, le=1000)
+    cursor: CursorText | None = Field(None, description="meta.next_cursor of the page before, same filters")
+
+
+class ReviewQuery(NumberedQuery):
+    """Which reviews."""
+
+    answered: bool | None = Field(
+        default=False, description="Those that wait for an answer, unless asked otherwise"
     )
 
 

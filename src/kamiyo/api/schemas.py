@@ -505,6 +505,7 @@ _DESCRIPTIONS = {
     400: "The cursor was not given out for this list, or the body was cut off",
     403: "A page of another origin asked for a change",
     404: "It is not stored",
+    409: "It does not fit what stands there now",
     413: "The body is too large",
     415: "The body is not sent as JSON",
     422: "A parameter is unknown, repeated or malformed, or the body is not of its form",

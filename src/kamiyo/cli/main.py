@@ -19,6 +19,8 @@ COMMANDS = {
     "record": "kamiyo.cli.record",
     "seed": "kamiyo.cli.seed",
     "exploits": "kamiyo.cli.query",
+    "exploit": "kamiyo.cli.exploit",
+    "reviews": "kamiyo.cli.reviews",
     "liquidations": "kamiyo.cli.query",
     "markets": "kamiyo.cli.states",
     "positions": "kamiyo.cli.states",

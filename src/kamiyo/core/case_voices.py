@@ -155,13 +155,16 @@ def newest_of_each(statements: Sequence[Statement[V]]) -> list[Statement[V]]:
 
 
 def weigh(reports: Sequence[Report]) -> Confidence:
-    """How sure a record of these reports is; see docs/explanation/exploits.md for how well that holds."""
+    """How sure a record of these reports is; see docs/explanation/exploits.md for how well that holds.
+
+    Good voices are counted; each that denies outweighs one, and what only social media say is never sure.
+    """
     voices = find_voices(reports)
     good = [each for each in reports if affirms(each) and is_good(each)]
     heard = len({voices[each.report_id] for each in good})
+    against = len({voices[each.report_id] for each in reports if denies(each) and is_good(each)})
     only_social = all(each.medium is Medium.SOCIAL for each in good)
-    doubted = any(denies(each) and is_good(each) for each in reports)
-    if heard >= _TWO and not only_social and not doubted:
+    if heard - against >= _TWO and not only_social:
         return Confidence.HIGH
     return Confidence.MEDIUM if heard else Confidence.LOW
 

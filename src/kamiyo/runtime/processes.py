@@ -33,6 +33,7 @@ from kamiyo.jobs.worker import run_polls
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
+from kamiyo.processing.matching import Matcher
 from kamiyo.processing.orchestrator import Orchestrator
 from kamiyo.runtime.embedded import RunningEngines
 from kamiyo.runtime.server import serve
@@ -188,7 +189,7 @@ async def _open_sources(running: Running, kinds: Collection[SourceType]) -> Asyn
         built = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
         yield _Sources(
             aggregators=[each for each in built if each.description.type in kinds],
-            journal=PostgresJournal(running.pool, running.clock, shown_clock=stage.clock),
+            journal=PostgresJournal(running.pool, running.clock, shown_clock=stage.clock, matching=Matcher()),
             leases=PostgresLeases(pool_of_leases, running.clock),
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import count
 
@@ -15,8 +17,11 @@ from kamiyo.core.exploits import ExploitStatus, exploit_id
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Report
 from kamiyo.storage.case_work import CaseWork, Details, NewEvent, open_work, parse_details, parse_report
-from kamiyo.storage.pool import Connection
+from kamiyo.storage.partitions import ensure_outbox_days
+from kamiyo.storage.pool import Connection, Pool, translated
 
+_PATIENCE_SECONDS = 20
+_TODAY = "SELECT (now() AT TIME ZONE 'UTC')::date"
 _LIVE = "SELECT EXISTS (SELECT FROM exploits WHERE tx_hash = $1)"
 _STATUS = "SELECT status FROM exploits WHERE tx_hash = $1"
 _REPORTS = "SELECT content FROM reports WHERE tx_hash = $1 ORDER BY position"
@@ -77,6 +82,14 @@ class _Event(msgspec.Struct, frozen=True):
     other: ExploitId | None
     undone_by: int | None
     details: Details
+
+
+@asynccontextmanager
+async def changing(pool: Pool) -> AsyncGenerator[Connection]:
+    """A connection to change cases with; StorageUnavailable if the database does not give it soon."""
+    async with translated(), asyncio.timeout(_PATIENCE_SECONDS), pool.acquire() as connection:
+        await ensure_outbox_days(connection, await connection.fetchval(_TODAY))
+        yield connection
 
 
 async def merge_cases(

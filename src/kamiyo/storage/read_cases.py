@@ -116,6 +116,11 @@ async def read_history(
     return [(Rank(str(row[0]), ()), _event(tuple(row))) for row in rows]
 
 
+async def case_of_event(connection: Connection, event_id: int) -> str:
+    """The case an event is told of."""
+    return str(await connection.fetchval("SELECT tx_hash FROM case_events WHERE event_id = $1", event_id))
+
+
 async def read_reviews(
     connection: Connection, *, answered: bool | None, past: Rank | None, limit: int, descending: bool
 ) -> list[tuple[Rank, ReviewRow]]:

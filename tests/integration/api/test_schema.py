@@ -24,7 +24,10 @@ SECONDS = 150
 # What no schema can say: which cursors were given out (400), and how long a window may be (422).
 CONFIGURATION = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "308", "400", "404"]
+expected-statuses = ["2xx", "308", "400", "404", "409"]
+
+[checks.negative_data_rejection]
+expected-statuses = ["400", "403", "404", "405", "409", "413", "415", "422"]
 
 [[operations]]
 include-path = "/stats"

@@ -10,6 +10,11 @@ ROUTES = {
     "/exploits", "/exploits/{tx_hash}", "/liquidations", "/liquidations/{liquidation_id}", "/honest-cases",
     "/markets", "/markets/{asset}", "/vaults", "/vaults/{address}", "/positions",
     "/stats", "/meta", "/sources", "/coverage", "/health", "/health/live", "/health/ready", "/metrics",
+    "/reports", "/reviews", "/exploits/{tx_hash}/history",
+}  # fmt: skip
+CHANGES = {
+    "/exploits/{tx_hash}/merge", "/exploits/{tx_hash}/split", "/exploits/{tx_hash}/status",
+    "/exploits/{tx_hash}/history/{event_id}/undo", "/reviews/{review_id}/answer",
 }  # fmt: skip
 
 
@@ -30,17 +35,27 @@ def references(node):
 
 
 def test_every_route_is_documented():
-    """The document has the routes of the product, each read with GET."""
+    """The document has the routes of the product, each read with GET or changed with POST."""
     paths = document()["paths"]
-    assert set(paths) == ROUTES
-    assert {method for each in paths.values() for method in each} == {"get"}
+    assert {path for path, methods in paths.items() if set(methods) == {"get"}} == ROUTES
+    assert {path for path, methods in paths.items() if set(methods) == {"post"}} == CHANGES
+
+
+def test_every_change_says_what_it_takes():
+    """Its body is described, with who changes and why, and so is what it may be refused for."""
+    paths = document()["paths"]
+    for path in CHANGES:
+        described = paths[path]["post"]
+        schema = described["requestBody"]["content"]["application/json"]["schema"]
+        assert {"author", "reason"} <= set(schema["required"]), path
+        assert {"403", "404", "409", "413", "415", "422"} <= set(described["responses"]), path
 
 
 def test_every_answer_is_described():
     """Each route says what a success looks like and that errors are problems, in shapes that exist."""
     found = document()
     for path, methods in found["paths"].items():
-        answers = methods["get"]["responses"]
+        [answers] = [described["responses"] for described in methods.values()]
         assert answers["200"]["content"], path
         assert list(answers["422"]["content"]) == ["application/problem+json"], path
     shapes = found["components"]["schemas"]

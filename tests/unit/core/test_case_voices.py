@@ -132,12 +132,13 @@ SOCIAL = {"medium": Medium.SOCIAL}
         ([said(1), said(2, deleted_at=NOW)], Confidence.MEDIUM),
         ([said(1), said(2), said(3, kind=ReportKind.DENIAL)], Confidence.MEDIUM),
         ([said(1), said(2), said(3, kind=ReportKind.DENIAL, grade=Grade.CLAIM)], Confidence.HIGH),
+        ([said(1), said(2), said(3), said(4, kind=ReportKind.DENIAL)], Confidence.HIGH),
         ([said(number, grade=Grade.PRIMARY, **SOCIAL) for number in range(9)], Confidence.MEDIUM),
         ([said(1, grade=Grade.PRIMARY, **SOCIAL), said(2)], Confidence.HIGH),
     ],
 )
 def test_confidence_counts_good_independent_voices(reports, confidence) -> None:
-    """None is low, one is medium, two are high unless all are social or somebody good denies it."""
+    """None is low, one is medium, two more than deny it are high, unless all are social."""
     assert weigh(reports) is confidence
 
 

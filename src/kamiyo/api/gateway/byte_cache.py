@@ -8,8 +8,8 @@ from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import ResponseCache, StoredResponse
 
 CACHED = (
-    "/liquidations", "/exploits", "/honest-cases", "/markets", "/vaults", "/positions", "/stats", "/meta",
-    "/sources", "/coverage",
+    "/liquidations", "/exploits", "/reports", "/honest-cases", "/markets", "/vaults", "/positions", "/stats",
+    "/meta", "/sources", "/coverage",
 )  # fmt: skip
 _PREFIXES = tuple(f"{path}/" for path in CACHED)
 
@@ -75,4 +75,5 @@ def cache_key(scope: Scope) -> str:
 
 
 def _is_cached(path: str) -> bool:
-    return path in CACHED or path.startswith(_PREFIXES)
+    # Who changes a case looks at its history next, and must see the change.
+    return (path in CACHED or path.startswith(_PREFIXES)) and not path.endswith("/history")

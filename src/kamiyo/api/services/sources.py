@@ -102,7 +102,7 @@ def build_freshness(
     """The same, of known sources: stale unless a stream of this dataset is live."""
     kind = _TYPE_OF_DATASET.get(dataset)
     own = _sources_of(dataset, sources)
-    streams = streams_of(own)
+    streams = _watchers(own) if dataset == EXPLOITS else streams_of(own)
     live = any(health_of(each, now) is SourceHealth.LIVE for each in streams)
     if kind is SourceType.CATALOGUE:
         warnings = _catalogue_warnings(dataset, own, now)
@@ -178,7 +178,14 @@ def _sources_of(dataset: str, sources: Sequence[SourceStatus]) -> list[SourceSta
     kind = _TYPE_OF_DATASET.get(dataset)
     if dataset == LIQUIDATIONS:
         return streams_of(sources)
+    if dataset == EXPLOITS:
+        return [each for each in sources if each.type is kind or each.subject is Subject.EXPLOITS]
     return [each for each in sources if kind is None or each.type is kind]
+
+
+def _watchers(own: Sequence[SourceStatus]) -> list[SourceStatus]:
+    """Those that would tell of a new exploit."""
+    return [each for each in own if each.type is not SourceType.CATALOGUE]
 
 
 def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> CoverageLabel:
@@ -195,8 +202,8 @@ def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) 
 
 
 def _has_spoken(status: SourceStatus) -> bool:
-    stream = status.type is SourceType.STREAM
-    return status.heard_at is not None if stream else status.state is SourceState.LOADED
+    catalogue = status.type is SourceType.CATALOGUE
+    return status.state is SourceState.LOADED if catalogue else status.heard_at is not None
 
 
 def _stream_warnings(streams: Sequence[SourceStatus], now: datetime, *, live: bool) -> list[str]:
@@ -216,8 +223,10 @@ def is_worth_a_warning(status: SourceStatus, now: datetime) -> bool:
 
 
 def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime) -> list[str]:
-    name = dataset.replace("_", " ")
+    name, watchers = dataset.replace("_", " "), _watchers(own)
     loaded = [each for each in own if health_of(each, now) is SourceHealth.LOADED]
+    if any(health_of(each, now) is SourceHealth.LIVE for each in watchers):
+        return [describe(each, now) for each in watchers if is_worth_a_warning(each, now)]
     if not loaded:
         conditions = "; ".join(describe(each, now) for each in own) or "no catalogue is set up"
         return [f"no source of {name} is loaded: {conditions}"]
