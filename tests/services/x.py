@@ -72,6 +72,7 @@ class X:
     connected: int = 0
     _asked: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
     keeps_alive: bool = True
+    limits: dict[tuple[str, str], int] = field(default_factory=lambda: dict(_LIMITS))
     _count: int = 1_000
 
     # --- what happens there ---
@@ -168,7 +169,7 @@ class X:
         if now - began >= _WINDOW:
             began, asked = now, 0
         self._asked[key] = began, asked + 1
-        allowed = _LIMITS[key]
+        allowed = self.limits[key]
         reset = began + _WINDOW
         headers = {
             "x-rate-limit-limit": str(allowed),

@@ -149,6 +149,7 @@ class XAggregator(SocialAggregator):
                         yield item
             except Trouble as trouble:
                 lost = trouble.kind is Kind.NETWORK
+                meter.doubt()
                 pause = self._backoff.wait_after(trouble, self.clock.now())
                 if not self._is_usual(trouble):
                     yield self._waiting(trouble, pause)

@@ -250,6 +250,21 @@ async def test_what_is_posted_while_the_stream_is_lost_is_searched_for(lab: Lab,
     assert lab.x.connected >= 2
 
 
+async def test_a_post_is_found_that_never_arrived_though_a_later_one_did(lab: Lab) -> None:
+    """What the next connection reads again begins well before the newest post of the last."""
+    async with hearing(lab.aggregator()) as heard:
+        await connected(lab, heard)
+        (connection,) = lab.x.connections
+        connection.deaf = True
+        lab.post()
+        connection.deaf = False
+        lab.post()
+        await heard.until(lambda: lab.posted[1:] == ids(heard))
+        lab.x.cut()
+        await heard.until(heard_all(lab, heard))
+    assert ids(heard) == [lab.posted[1], lab.posted[0]]
+
+
 async def test_a_line_that_comes_slowly_is_read_whole(lab: Lab) -> None:
     """Byte by byte, with pauses that are no silence."""
     async with hearing(lab.aggregator()) as heard:
@@ -333,12 +348,13 @@ async def test_as_long_as_a_limit_lasts_nobody_asks(lab: Lab) -> None:
 
 
 async def test_nobody_is_asked_more_often_than_is_allowed(lab: Lab) -> None:
-    """Twenty accounts every fifteen seconds would be 1,200 questions in fifteen minutes: 450 are asked."""
+    """Twenty accounts are asked for as fast as can be: the next window is waited for."""
+    lab.x.limits["GET", SEARCH] = 45
     many = ",".join(f"account_{number}" for number in range(20))
     async with hearing(lab.aggregator(mode=Mode.SEARCH, authors=many, poll_seconds=15)) as heard:
         await heard.until(lambda: bool(heard.details))
         assert "no more is allowed" in heard.details[0]
-        await heard.until(lambda: lab.asked(SEARCH) > 450)
+        await heard.until(lambda: lab.asked(SEARCH) > 90)
     assert not +lab.x.refused
 
 
@@ -446,6 +462,19 @@ async def test_nothing_is_open_while_the_day_turns() -> None:
         assert lab.clock.now() >= midnight
     assert ids(heard) == lab.posted
     assert heard.details == []
+
+
+async def test_what_was_charged_and_never_arrived_counts(lab: Lab) -> None:
+    """Posts that were sent on a connection that was lost are paid for twice, as they are searched for."""
+    async with hearing(lab.aggregator()) as heard:
+        await connected(lab, heard)
+        lab.x.fall_silent()
+        for _ in range(40):
+            lab.post()
+        await heard.until(heard_all(lab, heard))
+        await heard.until(lambda: lab.spent(NOW.date()) >= 110 * PRICE)  # both, and what is set aside ahead
+    assert lab.x.charged[NOW.date()] >= 80
+    assert lab.cost_of(NOW.date()) <= lab.spent(NOW.date())
 
 
 async def test_a_process_that_ends_gives_back_what_it_did_not_use(lab: Lab) -> None:

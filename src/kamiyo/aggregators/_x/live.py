@@ -107,6 +107,7 @@ class Live:
             async for item in items:
                 yield item
         self._meter.count(self._searcher.found_before)  # what never arrived was charged all the same
+        self._meter.trust()
         await self._meter.fill()
 
     def _read(self, line: bytes, authors: Mapping[str, str]) -> Iterator[StreamItem]:

@@ -89,6 +89,7 @@ class Meter:
         self._day: datetime | None = None
         self._left = 0  # posts set aside that did not come yet
         self._newest: Held | None = None
+        self._in_doubt = False
 
     async def fill(self) -> None:
         """Set aside the next chunk if only what may be in flight is left; Trouble if there is no more."""
@@ -105,10 +106,18 @@ class Meter:
         """So many came, or may have come."""
         self._left -= posts
 
+    def doubt(self) -> None:
+        """A connection was lost: nobody knows how many were sent on it."""
+        self._in_doubt = True
+
+    def trust(self) -> None:
+        """All that could have been sent on it were counted."""
+        self._in_doubt = False
+
     async def close(self) -> None:
         """Give back what no post can come for any more; what may be in flight stays spent."""
         held, self._newest = self._newest, None
-        if held is not None:
+        if held is not None and not self._in_doubt:
             unused = min(held.posts, max(0, self._left - IN_FLIGHT))
             await held.settle(held.posts - unused)
         self._left = 0

@@ -96,6 +96,19 @@ async def test_a_stream_that_ends_gives_back_but_what_may_be_in_flight(came: int
     assert till.spent() == spent
 
 
+async def test_a_stream_that_was_lost_gives_nothing_back_until_all_is_counted() -> None:
+    """Whoever ends meanwhile leaves everything spent."""
+    for trusted, spent in ((False, CHUNK + IN_FLIGHT), (True, 5 + IN_FLIGHT)):
+        till = Till()
+        await till.meter.fill()
+        till.meter.doubt()
+        till.meter.count(5)
+        if trusted:
+            till.meter.trust()
+        await till.meter.close()
+        assert till.spent() == spent
+
+
 async def test_what_was_left_of_a_day_is_not_used_on_the_next() -> None:
     """Each day's posts are paid for from its own budget."""
     till = Till()
