@@ -56,6 +56,8 @@ def documented_commands() -> dict[str, Command]:
 def _commands(group: Group, before: str = "") -> Iterator[tuple[str, Command]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield before + name, cast("Command", command)
             yield from _commands(command, f"{before}{name} ")
         else:
             yield before + name, cast("Command", command)
