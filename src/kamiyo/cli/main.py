@@ -22,6 +22,7 @@ COMMANDS = {
     "exploit": "kamiyo.cli.exploit",
     "reviews": "kamiyo.cli.reviews",
     "liquidations": "kamiyo.cli.query",
+    "claims": "kamiyo.cli.claims",
     "markets": "kamiyo.cli.states",
     "positions": "kamiyo.cli.states",
     "sources": "kamiyo.cli.sources",

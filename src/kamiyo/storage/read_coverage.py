@@ -15,6 +15,17 @@ FROM gaps WHERE closed_at IS NULL ORDER BY detected_at DESC, source, scale, scop
 """  # noqa: S608
 _GAP_COUNTS = "SELECT source, count(*) FROM gaps WHERE closed_at IS NULL GROUP BY source ORDER BY source"
 _EXTENTS = f"""
+SELECT 'claimed_positions', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")}
+FROM claimed_positions
+UNION ALL
+SELECT 'claimed_totals', NULL,
+    {as_moment("(SELECT start FROM claimed_totals ORDER BY start LIMIT 1)")},
+    {as_moment("(SELECT start FROM claimed_totals ORDER BY start DESC LIMIT 1)")}
+UNION ALL
+SELECT 'claims', NULL,
+    {as_moment("(SELECT timestamp FROM claims ORDER BY timestamp LIMIT 1)")},
+    {as_moment("(SELECT timestamp FROM claims ORDER BY timestamp DESC LIMIT 1)")}
+UNION ALL
 SELECT 'exploits', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")} FROM exploits
 UNION ALL
 SELECT 'honest_cases', count(*), {as_moment("min(timestamp)")}, {as_moment("max(timestamp)")}

@@ -19,6 +19,7 @@ from tests.builders import (
     an_exploit,
     an_honest_case,
 )
+from tests.fake_claims import a_claim, a_claimed_position, a_claimed_total
 
 SECONDS = 150
 # What no schema can say: which cursors were given out (400), and how long a window may be (422).
@@ -41,10 +42,11 @@ async def test_schemathesis_finds_nothing(serve, state, node, clock, tmp_path):
     """Requests made from the document, valid and not, get only answers the document declares."""
     facts = (a_liquidated_fill(), a_record(an_exploit(aliases=("0xabc",))), an_honest_case())
     states = (a_market_state(), a_market_state(asset="BTC"), a_vault_state(), an_account_state())
+    claims = (a_claim(), a_claimed_total(), a_claimed_position())
     books = {"gaps": (a_gap(),), "rejects": (a_reject(),), "tallies": (a_tally(),)}
     await node.write(
         a_batch(
-            events=(*facts, *states),
+            events=(*facts, *states, *claims),
             heard_at=clock.now(),
             first_event_at=clock.now(),
             last_event_at=clock.now(),

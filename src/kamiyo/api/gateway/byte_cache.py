@@ -8,8 +8,8 @@ from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import ResponseCache, StoredResponse
 
 CACHED = (
-    "/liquidations", "/exploits", "/reports", "/honest-cases", "/markets", "/vaults", "/positions", "/stats",
-    "/meta", "/sources", "/coverage",
+    "/liquidations", "/exploits", "/reports", "/honest-cases", "/markets", "/vaults", "/positions", "/claims",
+    "/stats", "/meta", "/sources", "/coverage",
 )  # fmt: skip
 _PREFIXES = tuple(f"{path}/" for path in CACHED)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from pydantic import BaseModel
 
+from kamiyo.api.claim_queries import ClaimedPositionQuery, ClaimedTotalQuery, ClaimQuery
 from kamiyo.api.dependencies import (
     ExploitQuery,
     HonestCaseQuery,
@@ -16,6 +17,7 @@ from kamiyo.api.dependencies import (
     VaultQuery,
 )
 from kamiyo.api.pages import Order, encode_data
+from kamiyo.api.services.claims import CLAIMED_POSITIONS, CLAIMED_TOTALS, CLAIMS
 from kamiyo.api.services.sources import (
     EXPLOITS,
     HONEST_CASES,
@@ -45,8 +47,11 @@ _QUERIES: dict[str, type[BaseModel]] = {
     MARKETS: MarketQuery,
     VAULTS: VaultQuery,
     POSITIONS: PositionQuery,
+    CLAIMS: ClaimQuery,
+    CLAIMED_TOTALS: ClaimedTotalQuery,
+    CLAIMED_POSITIONS: ClaimedPositionQuery,
 }
-_STREAMED = {LIQUIDATIONS, EXPLOITS}
+_STREAMED = {LIQUIDATIONS, EXPLOITS, CLAIMS}
 _PATHS = {
     LIQUIDATIONS: "/liquidations",
     EXPLOITS: "/exploits",
@@ -54,6 +59,9 @@ _PATHS = {
     MARKETS: "/markets",
     VAULTS: "/vaults",
     POSITIONS: "/positions",
+    CLAIMS: "/claims",
+    CLAIMED_TOTALS: "/claims/totals",
+    CLAIMED_POSITIONS: "/claims/positions",
 }
 
 

@@ -102,6 +102,7 @@ def build_freshness(
     """The same, of known sources: stale unless a stream of this dataset is live."""
     kind = _TYPE_OF_DATASET.get(dataset)
     own = _sources_of(dataset, sources)
+    gaps = _gaps_of_venue(gaps, sources)
     streams = _watchers(own) if dataset == EXPLOITS else streams_of(own)
     live = any(health_of(each, now) is SourceHealth.LIVE for each in streams)
     if kind is SourceType.CATALOGUE:
@@ -232,6 +233,12 @@ def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime
         return [f"no source of {name} is loaded: {conditions}"]
     names = ", ".join(each.name for each in loaded)
     return [f"{name} come from the curated {names} shipped with this version: nothing watches for new ones"]
+
+
+def _gaps_of_venue(gaps: Mapping[str, int], sources: Sequence[SourceStatus]) -> Mapping[str, int]:
+    """Without those of what others say: of that no liquidation can be missing."""
+    others = {each.name for each in sources if each.subject is not Subject.VENUE}
+    return {name: count for name, count in gaps.items() if name not in others}
 
 
 def _gap_warnings(gaps: Mapping[str, int]) -> list[str]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from kamiyo.api.stream.grammar import ANY, Exploits, Liquidations, Sources, Wanted, subscription_text
+from kamiyo.api.stream.grammar import ANY, Claims, Exploits, Liquidations, Sources, Wanted, subscription_text
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -22,6 +22,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     amount_usd: Decimal | None = None
     category: str | None = None
     status: str | None = None
+    exchange: str | None = None
     name: str | None = None
 
 
@@ -90,5 +91,7 @@ def _filters(wanted: Wanted) -> dict[str, str | None]:
             }
         case Exploits():
             return {"protocol": wanted.protocol, "category": wanted.category, "status": wanted.status}
+        case Claims():
+            return {"asset": wanted.asset, "exchange": wanted.exchange, "side": wanted.side}
         case Sources():
             return {"name": wanted.source}

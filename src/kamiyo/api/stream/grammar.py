@@ -53,13 +53,22 @@ class Exploits(_Wanted, frozen=True, tag="exploits"):
     min_usd: str | None = None
 
 
+class Claims(_Wanted, frozen=True, tag="claims"):
+    """Liquidation orders others tell of, each once: claims, which are no liquidations."""
+
+    asset: str = ANY
+    exchange: str = ANY
+    side: Direction | None = None
+    min_usd: str | None = None
+
+
 class Sources(_Wanted, frozen=True, tag="sources"):
     """Changes of a source's state."""
 
     source: str = ANY
 
 
-Wanted: TypeAlias = Liquidations | Exploits | Sources
+Wanted: TypeAlias = Liquidations | Exploits | Claims | Sources
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,6 +190,13 @@ def _canonical(wanted: Wanted) -> Wanted:
                     wanted,
                     protocol=_name(wanted.protocol),
                     category=_name(wanted.category),
+                    min_usd=_amount(wanted.min_usd),
+                )
+            case Claims():
+                return msgspec.structs.replace(
+                    wanted,
+                    asset=_name(wanted.asset),
+                    exchange=_name(wanted.exchange.lower()),
                     min_usd=_amount(wanted.min_usd),
                 )
             case Sources():

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from kamiyo.api.stream.filters import build_selection, read_facts
-from kamiyo.api.stream.grammar import Exploits, Liquidations, Sources
+from kamiyo.api.stream.grammar import Claims, Exploits, Liquidations, Sources
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.margin import Direction
+from kamiyo.storage.claims import claim_json
+from tests.fake_claims import a_claim
 
 LIQUIDATION = {
     "liquidation_id": "1",
@@ -64,6 +66,25 @@ def test_a_liquidation_passes_only_all_filters_together(wanted: Liquidations, ta
 def test_an_exploit_of_unknown_amount_passes_no_amount_filter(wanted: Exploits, taken: bool) -> None:
     """Unknown is not zero: it is not even at least zero."""
     assert _takes(wanted, "exploits", EXPLOIT) is taken
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken"),
+    [
+        (Claims(), True),
+        (Claims(asset="ETH", exchange="binance", side=Direction.LONG, min_usd="205534.29"), True),
+        (Claims(asset="BTC"), False),
+        (Claims(exchange="okx"), False),
+        (Claims(side=Direction.SHORT), False),
+        (Claims(min_usd="205534.2933"), False),
+    ],
+)
+def test_a_claim_passes_only_all_filters_together(wanted: Claims, taken: bool) -> None:
+    """What the journal tells of one is what is looked at."""
+    message = msgspec.Raw(claim_json(a_claim()))
+    assert _takes(wanted, "claims", message) is taken
+    assert not _takes(wanted, "liquidations", message)
+    assert not _takes(Liquidations(), "claims", message)
 
 
 def test_channels_do_not_mix() -> None:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamiyo.api.stream import grammar
-from kamiyo.api.stream.grammar import Exploits, Liquidations, Ping, Refused, Sources, Subscribe, Unsubscribe
+from kamiyo.api.stream.grammar import (
+    Claims,
+    Exploits,
+    Liquidations,
+    Ping,
+    Refused,
+    Sources,
+    Subscribe,
+    Unsubscribe,
+)
 from kamiyo.core.errors import CursorExpired, StorageUnavailable
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
@@ -54,6 +63,10 @@ def test_a_subscription_is_read_with_every_filter() -> None:
 def test_ping_unsubscribe_and_resume_are_read() -> None:
     """The other requests have their own forms."""
     assert grammar.parse_request('{"method":"ping"}') == Ping()
+    claims = _subscribe(type="claims", asset="1000PEPE", exchange="Binance", side="short", min_usd="5.0")
+    assert grammar.parse_request(claims) == Subscribe(
+        subscription=Claims(asset="1000PEPE", exchange="binance", side=Direction.SHORT, min_usd="5")
+    )
     request = grammar.parse_request('{"method":"unsubscribe","subscription":{"type":"exploits"}}')
     assert request == Unsubscribe(subscription=Exploits())
     resumed = grammar.parse_request(
@@ -87,6 +100,8 @@ def test_ping_unsubscribe_and_resume_are_read() -> None:
         _subscribe(type="liquidations", min_usd="1e9"),
         _subscribe(type="liquidations", protocol='x"},{'),
         _subscribe(type="exploits", asset="BTC"),
+        _subscribe(type="claims", user=USER),
+        _subscribe(type="claims", exchange="b\n"),
         _subscribe(type="exploits", status="sure"),
     ],
 )
