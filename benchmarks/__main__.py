@@ -15,9 +15,32 @@ from benchmarks.measure import Report
 from benchmarks.table import write_readme
 from kamiyo.core.money import install_context
 
-NAMES = ("decode", "reading", "path", "dedup", "sockets", "storing", "cascade", "memory", "latency", "wire")
+NAMES = (
+    "decode",
+    "reading",
+    "path",
+    "dedup",
+    "sockets",
+    "storing",
+    "cascade",
+    "memory",
+    "latency",
+    "wire",
+    "matching",
+)
 RESULTS = Path(__file__).parent / "results"
-_LIBRARIES = ("kamiyo", "msgspec", "asyncpg", "ccxt", "pydantic", "orjson", "uvloop")
+_LIBRARIES = (
+    "kamiyo",
+    "msgspec",
+    "asyncpg",
+    "ccxt",
+    "pydantic",
+    "orjson",
+    "uvloop",
+    "rapidfuzz",
+    "rensa",
+    "datasketch",
+)
 
 
 def main(names: list[str]) -> int:

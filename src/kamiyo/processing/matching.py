@@ -10,7 +10,7 @@ from typing import Final
 from kamiyo.core.cases import Candidate, Decision, Outcome, Reason
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Report, ReportId
-from kamiyo.processing._matching.comparing import FEATURES, compare
+from kamiyo.processing._matching.comparing import FEATURES, Levels, compare
 from kamiyo.processing._matching.keys import keys_of
 from kamiyo.processing._matching.texts import is_repost
 from kamiyo.processing._matching.views import View, view_of
@@ -31,6 +31,8 @@ _REMEMBERED: Final = 1 << 14
 _APART: Final = ("list", "apart")
 
 
+_OTHER_NAME: Final = ("name", "different")
+_OWN: Final = frozenset({"transaction", "address", "document", "text", "asset"})  # what only one case has
 _NOBODY: Final = Scored(PRIOR, "", (), None, [])
 
 
@@ -92,10 +94,15 @@ class Matcher:
 def _outcome(best: Scored, second: Scored) -> Outcome:
     if best.score < ASK_FROM:
         return Outcome.DIFFERENT
-    if best.score < SAME_FROM:
+    if best.score < SAME_FROM or _is_chance(best.levels):
         return Outcome.ASK
-    is_near = second.score >= max(best.score - TOO_NEAR, ASK_FROM)
+    is_near = second.score >= max(best.score - TOO_NEAR, ASK_FROM) and not _is_chance(second.levels)
     return Outcome.ASK if is_near and _are_apart(best.others, second.others) else Outcome.SAME
+
+
+def _is_chance(levels: Levels) -> bool:
+    """Whether two names agree in nothing but the day, the amount or the way: such things happen twice."""
+    return _OTHER_NAME in levels and all(feature not in _OWN for feature, _level in levels)
 
 
 def _are_apart(ones: Sequence[View], others: Sequence[View]) -> bool:

@@ -33,7 +33,7 @@ def page_of(url: str) -> str | None:
     if parts is None:
         return None
     path = parts[2].rstrip("/.,;:!")
-    query = "" if path else url.lower().partition("?")[2]
+    query = "" if path else url.lower().partition("?")[2].partition("#")[0]
     return f"{parts[1]}{path}?{query}".rstrip("?")
 
 

@@ -74,7 +74,6 @@ _WAYS: Final = (
 class View:
     """One report, ready to be compared. Days count from 1970; amounts are natural logarithms of USD."""
 
-    report_id: str
     is_curated: bool
     listed_by: str  # the list it stands in, if its source is one; else empty
     names: tuple[Name, ...]
@@ -97,7 +96,7 @@ class View:
     @property
     def pages(self) -> frozenset[str]:
         """All that its documents are known by."""
-        return self.documents | self.cited | {self.page}
+        return self.documents | self.cited | {self.page} - {""}
 
 
 def view_of(report: Report) -> View:
@@ -108,7 +107,6 @@ def view_of(report: Report) -> View:
     urls = [report.source_url, *(each.source_url for each in report.citations), *urls_in(report.text)]
     said = f"{report.title} {report.text}"
     return View(
-        report_id=report.report_id,
         is_curated=report.curated is not None,
         listed_by=report.source if is_listed else "",
         names=_names(facts),

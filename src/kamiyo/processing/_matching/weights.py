@@ -2,8 +2,8 @@
 
 A weight is how much likelier the level is for two reports of one case than for two reports drawn at
 random, as a logarithm to the base of two: 1 doubles the odds, -1 halves them. ``python -m
-benchmarks.matching_weights`` counts them on the tuning half of the truth set and prints what follows from
-the counts; where those are too few to count (marked with the reason), the weight is set by hand.
+benchmarks.matching_weights`` counts them on the tuning half of the truth set. In use are the counts, rounded
+and up to a bit and a half nearer to zero, because features overlap; those set by hand say why.
 """
 
 from __future__ import annotations
