@@ -22,6 +22,11 @@ BROAD_HANDLERS: Final = 4
 FLOAT_ALLOWED: Final = {
     "src/kamiyo/detectors/_statistics.py": "scores are statistics, not money",
     "src/kamiyo/processing/_matching/": "scores are statistics, not money",
+    "src/kamiyo/core/cases.py": "how probable, and how much a reason weighs: not money",
+    "src/kamiyo/core/reports.py": "how sure a field was read rightly: not money",
+    "src/kamiyo/storage/read_cases.py": "how probable: not money",
+    "src/kamiyo/api/case_schemas.py": "how probable, and how much a reason weighs: not money",
+    "src/kamiyo/cli/reviews.py": "how probable: not money",
     "src/kamiyo/kit/": "tools count seconds for the interpreter's own clocks",
     "benchmarks/": "measurements",
     "tools/": "durations",

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
@@ -42,7 +42,7 @@ class Session(Protocol):
         ...
 
     def open_lines(
-        self, url: str, *, headers: Headers | None = None, silence_seconds: float
+        self, url: str, *, headers: Headers | None = None, silence: timedelta
     ) -> AbstractAsyncContextManager[LineStream]:
         """An answer that has no end, line by line; SourceUnavailable after a silence of that length."""
         ...
@@ -86,10 +86,10 @@ class NoNetwork:
         raise SourceUnavailable(f"{method} {url}: this process has no network")
 
     def open_lines(
-        self, url: str, *, headers: Headers | None = None, silence_seconds: float
+        self, url: str, *, headers: Headers | None = None, silence: timedelta
     ) -> AbstractAsyncContextManager[LineStream]:
         """Refuse."""
-        del headers, silence_seconds
+        del headers, silence
         raise SourceUnavailable(f"{url}: this process has no network")
 
 

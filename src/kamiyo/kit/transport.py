@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import httpx
@@ -71,14 +72,14 @@ class HttpSession:
 
     @asynccontextmanager
     async def open_lines(
-        self, url: str, *, headers: Mapping[str, str] | None = None, silence_seconds: float
+        self, url: str, *, headers: Mapping[str, str] | None = None, silence: timedelta
     ) -> AsyncGenerator[LineStream]:
         """An answer that has no end, line by line; SourceUnavailable after a silence of that length.
 
         An answer that is no success has no lines: its status and what it says are all there is.
         """
         host = _host_of(url)
-        timeout = httpx.Timeout(OPEN_SECONDS, read=silence_seconds)
+        timeout = httpx.Timeout(OPEN_SECONDS, read=silence.total_seconds())
         try:
             async with self._client.stream("GET", url, headers=headers, timeout=timeout) as response:
                 good = response.is_success

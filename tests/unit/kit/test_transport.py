@@ -60,7 +60,7 @@ async def test_lines_are_handed_on_as_they_come() -> None:
 
     async with listening(handle) as port, open_session() as session:
         url = f"http://127.0.0.1:{port}/stream"
-        async with session.open_lines(url, headers={"x-key": "open"}, silence_seconds=5) as stream:
+        async with session.open_lines(url, headers={"x-key": "open"}, silence=timedelta(seconds=5)) as stream:
             assert (stream.answer.status, stream.answer.headers["x-limit"]) == (200, "7")
             assert [line async for line in stream.lines] == [b"one", b"two", b"", b""]
 
@@ -71,7 +71,7 @@ async def test_a_refusal_of_lines_is_an_answer_with_a_body() -> None:
     async with (
         serving_once(said) as (url, _heard),
         open_session() as session,
-        session.open_lines(url, silence_seconds=5) as stream,
+        session.open_lines(url, silence=timedelta(seconds=5)) as stream,
     ):
         assert (stream.answer.status, stream.answer.body) == (429, b"no")
         assert [line async for line in stream.lines] == []
@@ -96,7 +96,7 @@ async def test_a_stream_that_falls_silent_or_never_ends_a_line_is_given_up(said:
 
 
 async def _read_all(session: HttpSession, url: str) -> None:
-    async with session.open_lines(url, silence_seconds=0.3) as stream:
+    async with session.open_lines(url, silence=timedelta(seconds=0.3)) as stream:
         async for _line in stream.lines:
             pass
 

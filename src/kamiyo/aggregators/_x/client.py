@@ -79,9 +79,7 @@ class Client:
         self._check_limit("GET", STREAM)
         url = url_with_query(f"{self._url}{STREAM}", {"tweet.fields": POST_FIELDS})
         try:
-            opening = self._session.open_lines(
-                url, headers=self._headers(), silence_seconds=silence.total_seconds()
-            )
+            opening = self._session.open_lines(url, headers=self._headers(), silence=silence)
             async with opening as stream:
                 self._check_answer(stream.answer, "GET", STREAM)
                 async with aclosing(self._scrubbed_lines(stream.lines)) as lines:
