@@ -23,6 +23,7 @@ more under the same `request_id`."""
 # What each code means; a code used in the code without a sentence here is an error of `./dev docs`.
 PROBLEMS: Final = {
     "body_too_large": "the body of a change is larger than any change needs",
+    "case_conflict": "the change does not fit what stands in the casebook now; `detail` says why",
     "cross_site": "a page of another origin asked for a change; only own pages and programs may",
     "cursor_expired": "the stream no longer holds what follows the cursor: read the lists again",
     "http_error": "any other error of HTTP itself",

@@ -122,6 +122,24 @@ def test_exploits_are_never_fresh_without_a_stream():
     assert (known.stale, known.coverage.label) == (True, "curated")
 
 
+def test_what_watches_for_exploits_makes_them_fresh():
+    """A live source of reports does; a silent one is named, and one nobody set up is no concern."""
+    feeds = a_source_status(name="feeds", subject=Subject.EXPLOITS, label=CoverageLabel.SAMPLE)
+    silent = a_source_status(name="x", subject=Subject.EXPLOITS, heard_at=NOW - timedelta(hours=1))
+    unset = a_source_status(
+        name="discord", subject=Subject.EXPLOITS, heard_at=None, state=SourceState.NOT_CONFIGURED
+    )
+    known = build_freshness([LIVE, CATALOGUE, feeds, silent, unset], {}, EXPLOITS, NOW)
+    assert (known.stale, known.coverage.label) == (False, "sample")
+    assert [each.name for each in known.coverage.sources] == ["catalogue", "feeds", "x", "discord"]
+    assert [warning.partition(" is ")[0] for warning in known.warnings] == ["x"]
+
+    alone = build_freshness([CATALOGUE, silent, unset], {}, EXPLOITS, NOW)
+    assert alone.stale
+    assert "nothing watches for new ones" in alone.warnings[0]
+    assert [warning.partition(" is ")[0] for warning in alone.warnings[1:]] == ["x"]
+
+
 def test_all_sources_together_have_no_label():
     """What several kinds of sources cover together is not measured."""
     assert build_freshness([CATALOGUE, LIVE], {}, SOURCES, NOW).coverage.label == "not measured"

@@ -226,13 +226,15 @@ def is_worth_a_warning(status: SourceStatus, now: datetime) -> bool:
 def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime) -> list[str]:
     name, watchers = dataset.replace("_", " "), _watchers(own)
     loaded = [each for each in own if health_of(each, now) is SourceHealth.LOADED]
+    silent = [describe(each, now) for each in watchers if is_worth_a_warning(each, now)]
     if any(health_of(each, now) is SourceHealth.LIVE for each in watchers):
-        return [describe(each, now) for each in watchers if is_worth_a_warning(each, now)]
+        return silent
     if not loaded:
         conditions = "; ".join(describe(each, now) for each in own) or "no catalogue is set up"
         return [f"no source of {name} is loaded: {conditions}"]
     names = ", ".join(each.name for each in loaded)
-    return [f"{name} come from the curated {names} shipped with this version: nothing watches for new ones"]
+    shipped = f"{name} come from the curated {names} shipped with this version: nothing watches for new ones"
+    return [shipped, *silent]
 
 
 def _gaps_of_venue(gaps: Mapping[str, int], sources: Sequence[SourceStatus]) -> Mapping[str, int]:
