@@ -32,6 +32,7 @@ from tests.builders import (
     an_account_liquidation,
     an_honest_case,
 )
+from tests.fake_claims import CLAIMED_AT, a_claim, a_claimed_position, a_claimed_total
 
 TICK = timedelta(microseconds=1)
 DATED = [a_liquidated_fill, an_account_liquidation, a_ledger_movement]
@@ -190,3 +191,18 @@ def test_reading_the_sign_off_the_text_is_as_good_as_arithmetic(price, size) -> 
     assert is_plain_decimal(price)
     fill = a_fill(price=price, size=size)
     assert row_has_positive_numbers(VICTIM, fill) == (Decimal(price) > 0 and Decimal(size) > 0)
+
+
+@pytest.mark.parametrize("make", [a_claim, a_claimed_total, a_claimed_position])
+def test_a_claim_may_be_older_than_the_venue_and_not_from_the_future(make) -> None:
+    """Other exchanges were there before; its own rules come first."""
+    moment = "start" if make is a_claimed_total else "timestamp"
+    assert broken_rule(make(), CLAIMED_AT) is None
+    assert broken_rule(make(**{moment: datetime(2016, 1, 1, tzinfo=UTC)}), CLAIMED_AT) is None
+    late = make(**{moment: CLAIMED_AT + MAX_CLOCK_SKEW + TICK})
+    assert broken_rule(late, CLAIMED_AT) == "not_from_the_future"
+    assert broken_rule(make(asset=""), CLAIMED_AT) in {
+        "claim_has_names",
+        "total_has_names",
+        "claimed_position_has_a_name",
+    }
