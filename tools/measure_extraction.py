@@ -18,7 +18,7 @@ from kamiyo.extraction.post import Reading, read_post
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 POSTS: Final = REPOSITORY / "tests" / "truth" / "posts.jsonl"
 TOLERANCE: Final = Decimal("0.01")
-HALVES: Final = ("tune", "held", "fresh")
+HALVES: Final = ("tune", "held", "fresh", "last")
 AMOUNTS: Final = frozenset({"amount_usd", "low_high", "returned_usd"})
 
 
@@ -129,14 +129,10 @@ def measure(posts: Iterable[Post], *, told: Callable[[str], None] | None = None)
         for field, wanted in labelled(post).items():
             _count(scores[field], field, read[field], wanted)
             if told is not None and read[field] != wanted:
-                told(
-                    f"{post.id} {field}: {_shown(read[field])}, wanted {_shown(wanted)} [{reading.rule}] {post.text!r}"
-                )
-        _count(
-            scores["claims something"],
-            "",
-            *(_set(kind is not None or None) for kind in (reading.kind, post.kind)),
-        )
+                told(f"{post.id} {field}: {_shown(read[field])}, wanted {_shown(wanted)} [{reading.rule}]")
+                told(f"    {post.text!r}")
+        claims = (_set(kind is not None or None) for kind in (reading.kind, post.kind))
+        _count(scores["claims anything"], "", *claims)
     return scores
 
 
@@ -159,15 +155,17 @@ def table(scores: Scores) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the figures, for both halves; with --differences every difference of the tuned half."""
+    """Print the figures of each part and of all; with --differences every difference in one part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--differences", choices=HALVES)
     options = parser.parse_args(arguments)
     posts = load_posts()
     for half in HALVES:
-        print(f"\n{half}: {sum(post.half == half for post in posts)} posts\n")
-        told = print if options.differences == half else None
-        print("\n".join(table(measure((post for post in posts if post.half == half), told=told))))
+        part = [post for post in posts if post.half == half]
+        print(f"\n{half}: {len(part)} posts\n")
+        print("\n".join(table(measure(part, told=print if options.differences == half else None))))
+    print(f"\nall: {len(posts)} posts\n")
+    print("\n".join(table(measure(posts))))
     return 0
 
 

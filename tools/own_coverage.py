@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
-FLOORS: Final[Mapping[str, int]] = {"core": 100, "hyperliquid": 100, "processing": 100}
+FLOORS: Final[Mapping[str, int]] = {"core": 100, "extraction": 100, "hyperliquid": 100, "processing": 100}
 IMPORT: Final = "import"
 ELSEWHERE: Final = "elsewhere"
 

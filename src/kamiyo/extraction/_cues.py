@@ -19,7 +19,8 @@ ASSERTED: Final = any_of(
         """
         exploited, hacked, drained, attacked, compromised, breached, stolen, stole, siphoned, looted,
         rugged, hijacked, phished, embezzled, swiped, snatched, pilfered, backdoored, scammed,
-        self liquidat*, drains, draining, under attack, being attacked, attacking, stealing
+        self liquidat*, drains, draining, abused, a scam, social engineering scam, under attack,
+        being attacked, attacking, stealing
         """
     ),
     words(
@@ -51,12 +52,12 @@ ASSERTED: Final = any_of(
     ),
     words("walked away with, walks away with, clawed back, fell for a phish*, fake site, fake app"),
     r"\b(?:suspicious|malicious|unauthori[sz]ed|abnormal|forged) "
-    r"(?:transaction|activit|transfer|outflow|withdrawal|mint|access|contract|implementation|proposal|code)",
+    r"(?:transaction|activity|activities|transfer|outflow|withdrawal|mint|access|contract|implementation|proposal|code)",
     r"\bkeys? (?:was |were |has been |have been |got )?(?:leaked|compromised|stolen)\b",
     r"\bfunds?\b[^\n]{0,40}\b(?:wiped|missing|vanished)\b",
     r"\b(?:someone|somebody|anyone|anybody|attackers?)\b[^\n]{0,60}"
     r"\b(?:upgraded|minted|tricked|bypassed|forged)\b",
-    r"\bHLP\b[^\n]{0,40}(?:\blos[ts]\w*|\bdown\b|-\$?\d|\bunder ?water\b|\binherit\w*|\btook\b)",
+    r"\bHLP\b[^\n]{0,40}(?:\blos[ts]\w*|\bdown\b|\bdropped\b|-\$?\d|\bunder ?water\b|\binherit\w*|\btook\b)",
     words("outage"),
     r"\b(?:API|front[ -]?end|site|exchange|chain|bridge|withdrawals?|deposits?|markets?)\b[^.,\n]{0,24} "
     r"(?:is|are|was|were|has been|have been|had to be) "
@@ -67,7 +68,8 @@ ASSERTED: Final = any_of(
     "\u653b\u51fb|\u88ab\u76d7|\u9ed1\u5ba2",
     words(
         """
-        hackead*, robad*, robaron, roban, ataque a, explotado, explotada, gehackt, gestohlen, angegriffen
+        hackead*, robad*, robaron, roban, ataque a, explotado, explotada, gehackt, gestohlen,
+        angegriffen
         """
     ),
     "\u0432\u0437\u043b\u043e\u043c|\u043f\u043e\u0445\u0438\u0449\u0435\u043d|\u0443\u043a\u0440\u0430",
@@ -110,7 +112,7 @@ QUESTION: Final = any_of(
 )
 DENIED: Final = any_of(
     rf"(?:\b(?:not|never)|n't) (?:been |being |at all |actually |in fact |the result of )?(?:an? )?{_EVENT}",
-    rf"\b(?:no|nobody|no one) (?:\w+ ){{0,2}}{_EVENT}",
+    rf"\b(?:no|nobody|no one|nothing) (?:was |were )?(?:\w+ ){{0,2}}{_EVENT}",
     r"\b(?:is|are|was|were|as|all|call(?:s|ed)|rumou?rs?|reports?|claims?)\b[^\n]{0,60}\b(?:false|fake|untrue|baseless)\b",
     words(
         """
@@ -127,9 +129,9 @@ CALLED_FALSE: Final = any_of(
 RETURNED: Final = any_of(
     words(
         """
-        returned, recovered, refunded, rescued, sent back, gave back, given back, paid back, got back,
-        reimbursed, repaid, compensated, restored, returns, recovers, refunds, reimburses, made whole,
-        clawed back
+        returned, recovered, refunded, rescued, sent back, gave back, gives back, given back, paid back,
+        got back, reimbursed, repaid, compensated, restored, returns, recovers, refunds, reimburses,
+        made whole, clawed back
         """
     )
 )
@@ -137,7 +139,8 @@ NOT_YET: Final = any_of(
     words(
         """
         will, would, to be, can, could, if, may, might, not, unless, attempt*, try*, hop*, want*,
-        in exchange, until, plans, promis*, pledg*, offer*, ask*, demand*, urg*, negotiat*, expect*,
+        in exchange, until, plans, promise*, promising,
+        pledg*, offer*, ask*, demand*, urg*, negotiat*, expect*,
         working
         """
     )
@@ -146,7 +149,7 @@ NOT_YET: Final = any_of(
 )
 # Whoever promises to make good what was lost says that it was lost.
 MAKING_GOOD: Final = any_of(
-    r"\b(?:will|promis\w+ to|pledg\w+ to|agree[ds]? to|plans to) (?:fully |partly )?"
+    r"\b(?:will|promise[sd]? to|pledg\w+ to|agree[ds]? to|plans to) (?:fully |partly )?"
     r"(?:reimburse|pay back|repay|make \w+ whole)"
 )
 PROMISED: Final = any_of(
@@ -156,21 +159,21 @@ PROMISED: Final = any_of(
 UPDATED: Final = any_of(
     words(
         """
-        revised, now at, now stands, now estimated, now totals, now confirmed, total now, rises to,
-        rose to, climbed to, grew to, increased to, launder*, bounty, bounties, on chain message,
-        negotiat*, law enforcement, police, arrest*, indicted, charged, sentenced, pleaded, identified,
-        traced, blacklisted, patched, reopen*, resumed, resumes, back online, asks the, new numbers,
-        instead of, final figure, final loss, final tally, source code leaked
+        revised, now at, now stands, now estimated, now totals, now confirmed, now put at, total now,
+        rises to, rose to, climbed to, grew to, increased to, launder*, bounty, bounties,
+        on chain message, negotiat*, law enforcement, police, arrest*, indicted, charged, sentenced,
+        pleaded, identified, traced, blacklisted, patched, reopen*, resumed, resumes, back online,
+        asks the, new numbers, instead of, final figure, final loss, final tally, source code leaked
         """
     ),
     rf"{_ACTOR}[^\n]{{0,60}}"
     + words(
         """
-        moved, moves, moving, bridged, bridges, swapped, deposited, transferred, laundered, sent, sends,
-        converted, withdrew, offered, contacted, wants, still holds
+        moved, moves, moving, funnels, funneled, bridged, bridges, swapped, deposited, transferred,
+        laundered, sent, sends, converted, withdrew, offered, contacted, wants, still holds
         """
     ),
-    r"\b(?:link(?:s|ed)|tied|attribut\w+) (?:the |\w+ ){0,5}to\b|\bif the (?:attacker|hacker|exploiter)\b",
+    r"\b(?:link(?:s|ed)|tied|attributed) (?:the |\w+ ){0,5}to\b|\bif the (?:attacker|hacker|exploiter)\b",
     r"\bfr(?:oze|ozen|eezes)\b[^\n]{0,8}\$?\d|\b(?:days?|weeks?|months?) after\b",
 )
 # Wherever it stands this says that the rest was told before.
@@ -203,12 +206,12 @@ ADVERTISEMENT: Final = any_of(
     words(
         """
         giveaway, airdrop, presale, promo, discount, referral code, sign up, subscribe, register now,
-        limited time, limited spots, join us, join our, join the call, book a, book your, get your audit,
-        hiring, use code, webinar, free trial, try it free, our recovery, our security services, our ai,
-        claim your, claim yours, claim now, claim here, connect wallet, connect your wallet,
-        refund portal, compensation portal, dm me, dm us, 100x, recovery expert*, recovery service*,
-        recovery agent*, we audited, would have stopped, would have prevented, would have caught,
-        your next, 0 exploits, zero exploits, safe vault
+        limited time, limited spots, join us, join our, join the call, book a, book your,
+        get your audit, hiring, use code, webinar, free trial, try it free, our recovery,
+        our security services, our ai, claim your, claim yours, claim now, claim here, connect wallet,
+        connect your wallet, refund portal, compensation portal, dm me, dm us, 100x, recovery expert*,
+        recovery service*, recovery agent*, we audited, would have stopped, would have prevented,
+        would have caught, your next, 0 exploits, zero exploits, safe vault
         """
     ),
     r"\bbug bounty\b[^\n]{0,12}\b(?:program|contest|up to|is live|live|now|launch)|\bbug bounty: ",
@@ -217,9 +220,10 @@ ADVERTISEMENT: Final = any_of(
 EDUCATION: Final = any_of(
     words(
         """
-        how to, what is a, what is an, what are, guide, tutorial, 101, best practices, checklist, course,
-        workshop, types of, anatomy of, common attack*, common exploit*, security tip, security tips,
-        never share, learn how, learn them, learn more about, learn to, threat actors, here is the math
+        how to, what is a, what is an, what are, guide, tutorial, 101, best practices, checklist,
+        course, workshop, types of, anatomy of, common attack*, common exploit*, security tip,
+        security tips, never share, learn how, learn them, learn more about, learn to, threat actors,
+        here is the math
         """
     ),
     r"\b(?:most|many|all) (?:protocols|projects|hacks|exploits|attacks|hackers)\b",
@@ -229,9 +233,9 @@ RECAP: Final = any_of(
     words(
         """
         on this day, year ago, years ago, anniversary, throwback, tbt, remember when, remember the,
-        history of, short history, looking back, flashback, a thread, documentary, podcast, first half of,
-        second half of, year in review, year to date, so far this year, the story of, hacks explained,
-        bridge hacks
+        history of, short history, looking back, flashback, a thread, documentary, podcast,
+        first half of, second half of, year in review, year to date, so far this year, the story of,
+        hacks explained, bridge hacks
         """
     ),
     r"\b(?:\d+|an?|one|two|three|four|five|ten) (?:years?|months?) since\b|\bback in 20\d\d\b|\btop ?\d+\b",

@@ -129,7 +129,7 @@ odos: Odos
 paraswap: ParaSwap, Velora
 transit_swap: Transit Swap, Transit Finance
 dexible: Dexible
-maestro: Maestro?, Maestro Bot, Maestro Router
+maestro: Maestro?, Maestro Bot, Maestro Router, MaestroRouter2
 unibot: Unibot, UniBotRouter
 banana_gun: Banana Gun
 penpie: Penpie, Penpiexyz_io

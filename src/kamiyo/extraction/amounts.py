@@ -234,9 +234,7 @@ def _scaled(number: Decimal, power: int) -> Decimal:
 
 
 def _decimal(digits: str) -> Decimal | None:
-    """The number as written: with commas, dots or spaces between thousands, with a dot or comma before "
-    "parts.
-    """
+    """The number as written, whatever stands between its thousands and before its parts."""
     if len(digits) > _LONGEST_NUMBER:
         return None
     if _THOUSANDS.fullmatch(digits) and not digits.startswith("0"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from kamiyo.extraction._asset_table import LOWER, NO_ASSETS, SPELLED, UPPER, WORDS_TOO
@@ -23,6 +21,7 @@ _SHAPE: Final = re.compile(
     r"[a-z]{0,4}[0-9]{0,4}[A-Z][A-Z0-9]*[a-z]?(?:\.[a-z])?|[A-Z]{2,10}-[A-Z]{2,5}|[A-Z][a-z]{2,8}-LP"
 )
 _FEWEST_LETTERS: Final = 2
+_SPELLINGS: Final = {symbol.casefold(): symbol for symbol in sorted(UPPER)}
 
 
 def assets_in(text: str) -> tuple[str, ...]:
@@ -60,9 +59,4 @@ def unit_of(symbol: str) -> str | None:
 
 
 def _canonical(symbol: str) -> str:
-    return _spellings().get(symbol.casefold(), symbol if not symbol.islower() else symbol.upper())
-
-
-@functools.cache
-def _spellings() -> Mapping[str, str]:
-    return {symbol.casefold(): symbol for symbol in sorted(UPPER)}
+    return _SPELLINGS.get(symbol.casefold(), symbol if not symbol.islower() else symbol.upper())

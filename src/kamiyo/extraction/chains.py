@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -26,7 +25,7 @@ _AFTER: Final = re.compile(
 _COUNTED: Final = re.compile(r"\d[kKmMbB]? $")
 # Where the money went afterwards is not where it was lost.
 _DESTINATION: Final = re.compile(
-    r"\b(?:bridg|mov|transfer|swap|convert|launder|funnel|sent|send|withdr|"
+    r"\b(?:bridge|bridging|mov|transfer|swap|convert|launder|funnel|sent|send|withdr|"
     r"left)\w{0,6}\b[^.\n]{0,60}\b(?:to|into|onto|for|from) (?:the )?$",
     re.IGNORECASE,
 )
@@ -43,7 +42,7 @@ class _Place(NamedTuple):
 
 def chain_of(name: str) -> str | None:
     """The identifier of the chain that goes by this name, None where no table knows it."""
-    entry = _table().get(fold(name))
+    entry = _TABLE.get(fold(name))
     return None if entry is None else entry[0]
 
 
@@ -104,7 +103,7 @@ def _longest(text: str, words: Sequence[Word], at: int) -> tuple[_Place | None, 
         start, end = words[at].start, words[last].end
         if not _glued(text, words[at : last + 1]):
             continue
-        entry = _table().get("".join(word.text.casefold() for word in words[at : last + 1]))
+        entry = _TABLE.get("".join(word.text.casefold() for word in words[at : last + 1]))
         if entry is not None and _written_as_name(
             text[start:end], text[max(start - 8, 0) : start], ordinary=entry[1]
         ):
@@ -128,12 +127,14 @@ def _meant(text: str, start: int, end: int) -> bool:
     return bool(_BEFORE.search(before) or _AFTER.match(text[end : end + _LOOK_AHEAD]))
 
 
-@functools.cache
-def _table() -> Mapping[str, tuple[str, bool]]:
+def table_of(lines: str) -> Mapping[str, tuple[str, bool]]:
+    """What each folded name stands for, and whether it is an ordinary word as well."""
     table: dict[str, tuple[str, bool]] = {}
-    for line in CHAINS.strip().splitlines():
-        identifier, _, names = line.partition(":")
-        for name in names.split(","):
+    for line in lines.strip().splitlines():
+        identifier, _, names = line.partition(": ")
+        for name in (*names.split(", "), f"{identifier}?"):
             table.setdefault(fold(name), (identifier, name.endswith("?")))
-        table.setdefault(fold(identifier), (identifier, True))
     return table
+
+
+_TABLE: Final = table_of(CHAINS)

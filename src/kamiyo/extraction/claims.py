@@ -41,10 +41,10 @@ class Claim(NamedTuple):
 # Whichever sentence says one of these, the text says it; else the first one that says anything counts.
 _STRONG: Final = (ReportKind.DENIAL, ReportKind.RECOVERY)
 _CLAIMS: Final[Mapping[ReportKind, Claim]] = {
-    ReportKind.DENIAL: Claim(ReportKind.DENIAL, "denied", 90),
-    ReportKind.RECOVERY: Claim(ReportKind.RECOVERY, "returned", 90),
-    ReportKind.UPDATE: Claim(ReportKind.UPDATE, "updated", 80),
-    ReportKind.NEW: Claim(ReportKind.NEW, "asserted", 90),
+    ReportKind.DENIAL: Claim(ReportKind.DENIAL, "denied", 80),
+    ReportKind.RECOVERY: Claim(ReportKind.RECOVERY, "returned", 80),
+    ReportKind.UPDATE: Claim(ReportKind.UPDATE, "updated", 75),
+    ReportKind.NEW: Claim(ReportKind.NEW, "asserted", 85),
 }
 
 

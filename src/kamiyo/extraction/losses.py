@@ -20,13 +20,13 @@ from kamiyo.extraction.text import clean, sentences_in, without_links
 _ROLES: Final = {
     "returned": words(
         """
-    returned, recovered, refunded, rescued, sent back, gave back, given back, paid back, got back,
+    returned, recovered, refunded, rescued, sent back, gave back, gives back, given back, paid back, got back,
     reimbursed, repaid, compensated, restored, returns, recovers, refunds, reimburses, clawed back
     """
     ),
     "other": any_of(
         r"\b(?:hacker|attacker|exploiter|thief)s?\b[^\n]{0,60}?"
-        r"\b(?:moved|transferred|sent(?! back)|deposited|swapped|laundered|bridged|converted)\b",
+        r"\b(?:moved|transferred|sent(?! back)|deposited|swapped|laundered|bridged|converted|funnel\w*)\b",
         r"(?<!current )\bprices?\b|\b(?:sent|moved) .{0,12} ?to tornado",
         words(
             """
@@ -113,10 +113,10 @@ def read_losses(text: str) -> Losses:
 def losses_in(text: str, figures: Sequence[Figure]) -> Losses:
     """The same of a cleaned text without links whose amounts are known."""
     told = list(_told(text, figures))
-    best = next((found for role in ("lost", "gained", "") if (found := _dollars(told, role))), [])
+    best = _dollars(told, "lost") or _dollars(told, "gained") or _dollars(told, "")
     returned = _dollars(told, "returned")
     counted = (each.figure for each in told if each.role in {"lost", "gained", ""})
-    losses = _of(_revised(text, best), 95 if _dollars(told, "lost") else 75) if best else Losses()
+    losses = _of(_revised(text, best), 90 if _dollars(told, "lost") else 70) if best else Losses()
     return msgspec.structs.replace(
         losses,
         amounts=_asset_amounts(counted),
@@ -134,11 +134,12 @@ def _told(text: str, figures: Sequence[Figure]) -> Iterator[_Told]:
     starts = [figure.start for figure in figures]
     for start, end in sentences_in(text):
         inside = figures[bisect_left(starts, start) : bisect_left(starts, end)]
-        if inside:
-            yield from _sentence(text, start, end, inside)
+        yield from _sentence(text, start, end, inside)
 
 
 def _sentence(text: str, start: int, end: int, figures: Sequence[Figure]) -> Iterator[_Told]:
+    if not figures:
+        return
     cues = [_Cue(str(cue.lastgroup), cue.start(), cue.end()) for cue in _CUES.finditer(text, start, end)]
     back = RETURNED.search(text, start, end)
     if back and NOT_YET.search(text[start : back.start()].rpartition(" and ")[2]):
@@ -155,7 +156,7 @@ def _sentence(text: str, start: int, end: int, figures: Sequence[Figure]) -> Ite
 
 
 def _role(text: str, figure: Figure, cues: Sequence[_Cue]) -> str:
-    """What the nearest telling word says of the amount; a word after it is further, more so behind a comma."""
+    """What the nearest telling word says of the amount; a word after it is further, more so past a comma."""
     ranked = [(_behind(text, cue.end, figure.start), cue.role) for cue in cues if cue.end <= figure.start]
     ranked += [
         (_ahead(text, figure.end, cue.start), cue.role)

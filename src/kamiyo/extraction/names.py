@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from kamiyo.extraction._listed import LISTED
+from kamiyo.extraction._listed import LISTED, RENAMED
 from kamiyo.extraction._patterns import any_of, words
 from kamiyo.extraction._protocols import EXCHANGES, HYPERLIQUID, KNOWN
 from kamiyo.extraction.text import Word, clean, fold, without_links, words_in
@@ -77,12 +76,12 @@ def protocol_of(name: str) -> str | None:
 
 
 def _entry(name: str) -> Entry | None:
-    return _table().get(fold(name))
+    return _TABLE.get(fold(name))
 
 
 def _versionless(name: str) -> str:
     """The name as it is if it is known, else without version, remark or the word hack."""
-    while fold(name) not in _table():
+    while fold(name) not in _TABLE:
         shorter = name
         for ending in (_VERSION, _PARENTHESIS, _CLAIM_WORD):
             shorter = ending.sub("", shorter, count=1)
@@ -94,7 +93,7 @@ def _versionless(name: str) -> str:
 
 def is_name(word: str) -> bool:
     """Whether this word by itself is a protocol's name, whatever else it is."""
-    return word.casefold() in _table()
+    return word.casefold() in _TABLE
 
 
 def identifier_of(name: str) -> str | None:
@@ -133,7 +132,7 @@ def candidates_in(text: str) -> list[Name]:
 
 def _longest(text: str, words: Sequence[Word], at: int) -> tuple[Name | None, int]:
     for key, last in reversed(list(_runs(text, words, at))):
-        entry = _table().get(key)
+        entry = _TABLE.get(key)
         start, end = words[at].start, words[last].end
         if entry is None or (entry.ordinary and not _as_name(text, start, end)):
             continue
@@ -155,7 +154,7 @@ def _runs(text: str, words: Sequence[Word], at: int) -> Iterator[tuple[str, int]
         if last > at and _GLUE.fullmatch(text[words[last - 1].end : words[last].start]) is None:
             return
         key += words[last].text.casefold()
-        if len(key) > _longest_key():
+        if len(key) > _LONGEST_KEY:
             return
         yield key, last
 
@@ -178,18 +177,17 @@ def _followed(after: Sequence[Word]) -> bool:
     return False
 
 
-@functools.cache
-def _table() -> Mapping[str, Entry]:
+def table_of(lines: str, listed: str) -> Mapping[str, Entry]:
+    """What each folded name stands for: lines have names after their identifier, listed names have none."""
     table: dict[str, Entry] = {}
-    for line in (HYPERLIQUID + KNOWN + EXCHANGES).strip().splitlines():
-        identifier, _, names = line.partition(":")
-        for name in names.split(",") if names else [identifier]:
-            _add(table, identifier, name.strip())
+    for line in lines.strip().splitlines():
+        identifier, _, names = line.partition(": ")
+        for name in names.split(", "):
+            _add(table, identifier, name)
         if "_" in identifier:
-            table.setdefault(fold(identifier), Entry(identifier, ordinary=False))
-    for name in LISTED.replace("\n", ";").split(";"):
-        _add_listed(table, name.strip())
-    table.pop("", None)
+            _add(table, identifier, identifier)
+    for name in listed.strip().replace("\n", "; ").split("; "):
+        _add_listed(table, name)
     return table
 
 
@@ -198,13 +196,13 @@ def _add_listed(table: dict[str, Entry], name: str) -> None:
     _add(table, identifier, name)
     base = _LISTED_TRADE.sub("", name)
     if base != name:
-        _add(table, identifier, base + "?")
+        for spelling in (f"{base}?", f"{base} Protocol", f"{base} Finance", f"{base} fi"):
+            _add(table, identifier, spelling)
 
 
 def _add(table: dict[str, Entry], identifier: str, name: str) -> None:
     table.setdefault(fold(name), Entry(identifier, ordinary=name.endswith("?")))
 
 
-@functools.cache
-def _longest_key() -> int:
-    return max(map(len, _table()))
+_TABLE: Final = table_of(HYPERLIQUID + KNOWN.lstrip() + EXCHANGES.lstrip() + RENAMED.lstrip(), LISTED)
+_LONGEST_KEY: Final = max(map(len, _TABLE))

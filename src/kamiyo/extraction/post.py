@@ -35,7 +35,7 @@ _PERCENT: Final[Mapping[str, int]] = {
     "returned_usd": 85,
     "addresses": 95,
     "transactions": 95,
-    "occurred_at": 70,
+    "occurred_at": 80,
     "category": 70,
 }
 

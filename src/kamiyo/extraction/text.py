@@ -35,7 +35,7 @@ _LINK: Final = re.compile(
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[^\W_]+")
-_END: Final = re.compile(r"(?<![\s.]ca)(?<!vs)(?<!approx)(?<!est)[.!?;](?=\s)|\n|[!?\uff1f]")
+_END: Final = re.compile(r"(?<!\bca)(?<!vs)(?<!approx)(?<!est)[.!?;](?=\s)|\n|[!?\uff1f]")
 
 
 class Word(NamedTuple):

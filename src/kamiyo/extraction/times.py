@@ -24,8 +24,9 @@ _MONTHS: Final = {
 _MONTH: Final = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ZONES: Final = {
-    "utc": 0, "gmt": 0, "z": 0, "bst": 60, "cet": 60, "cest": 120, "msk": 180, "ist": 330, "sgt": 480,
-    "hkt": 480, "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "pst": -480, "pdt": -420,
+    "utc": 0, "gmt": 0, "z": 0, "bst": 60, "cet": 60, "cest": 120, "msk": 180, "sgt": 480,
+    "hkt": 480, "jst": 540, "kst": 540, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "pst": -480,
+    "pdt": -420,
 }  # fmt: skip
 _ZONE: Final = (
     rf"(?P<zone>{'|'.join(_ZONES)})\b(?P<offset>[+-]\d{{1,2}}(?::?\d{{2}})?)?|(?P<only>[+-]\d{{2}}:?\d{{2}})"
@@ -58,8 +59,8 @@ _YEAR_OF: Final = re.compile(
     r"\b(?:in|since|during|of|from|back in) (?P<year>20[012]\d)(?![\d-])\b", re.IGNORECASE
 )
 _AGO: Final = re.compile(
-    r"\b(?P<count>\d{1,3}|an?|one|two|three|four|five|six|ten|several|few) ?(?P<unit>sec(?:ond)?|"
-    r"min(?:ute)?|hour|hr|h|day|d|week|wk|month|year|yr)s? ago\b",
+    r"\b(?P<count>\d{1,3}|an?|one|two|three|four|five|six|ten|several|few) ?(?P<unit>second|sec|"
+    r"minute|min|hour|hr|h|day|d|week|wk|month|year|yr)s? ago\b",
     re.IGNORECASE,
 )
 _DAY_WORD: Final = re.compile(

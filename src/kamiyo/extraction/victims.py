@@ -74,6 +74,9 @@ _MEANS: Final = any_of(
 _PLACE: Final = any_of(words("on, from, over") + " (?:the )?@?$")
 _HEADS: Final = any_of(r"\W{0,8}(?:(?:alert|breaking|update|just in|flash)\b\W{0,4})?")
 _AWAY: Final = words("exploit, hack, attack, breach, pull, heist, gone, stolen, drained, taken")
+_SAYS: Final = words(
+    "bridge, protocol, exchange, vault, treasury, chain, team, denies, says, confirms, recovered, burned"
+)
 # Names that no table knows, by where they stand.
 _UNKNOWN: Final = tuple(
     re.compile(pattern)
@@ -85,11 +88,21 @@ _UNKNOWN: Final = tuple(
         rf"{_AWAY} (?:of|on|at|against|from) (?:the )?(?P<name>{_NAME})",
         rf"(?P<name>{_NAME}) {words('exploit, hack, attack, heist, exploiter, hacker, attacker, rug')}",
         rf"(?P<name>{_NAME})(?: on #?[A-Z]\w+)? (?:{_HELPERS} ){{0,3}}{_STRUCK}",
+    )
+)
+# The same, where a known name would be the likelier victim.
+_POINTED_AT: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
         rf"\b(?:on|at) (?P<name>{_NAME}) and \w+ed\b",
-        rf"^\W{{0,8}}(?P<name>{_NAME}) (?:bridge|protocol|exchange|vault)\b",
+        rf"^(?:\W{{0,8}}(?i:breaking|update|just in|alert)\b)?\W{{0,8}}(?P<name>{_NAME})(?:'s|:| {_SAYS})",
+        rf"\b[Tt]he (?P<name>{_NAME}) (?:team|attacker|hacker|exploiter)\b",
+        rf"\b(?:back|returned|loss|losses) (?:[^\n]{{0,12}} )?(?:to|at|of) (?P<name>{_NAME})",
     )
 )
 _NOBODY_WORDS: Final = """
+certik peckshield slowmist cyvers blocksec blockaid zachxbt hacken lookonchain arkham tenarmor beosin ancilia
+possible suspected likely big huge loss damage when where one two three network crypto bears bulls trading
 api reports confirmed hacker's somebody trader traders ataque tx funds
 a an the our we i it they this that someone somebody hackers hacker attacker attackers alert breaking update
 urgent warning security community smart contract flash loan oracle price million users user whale wallet
@@ -123,18 +136,18 @@ def victim_in(text: str) -> Victim | None:
     names = [name for name in candidates if name.sure or _is_struck(text, name)]
     struck = [name for name in names if _is_struck(text, name)]
     if struck:
-        return _victim(_most_exact(text, struck[0], names), 95)
+        return _victim(_most_exact(text, struck[0], names), 90)
     free = [name for name in names if not _matches(_MEANS, text, name)]
     handled = next((name for name in free if text[max(name.start - 1, 0) : name.start] == "@"), None)
     if handled is not None:
         return _victim(handled, 85)
-    guessed = _guessed(text)
+    guessed = _guessed(text, _UNKNOWN)
     if guessed is not None:
         return guessed
     owners = [name for name in free if not _matches(_PLACE, text, name)]
-    if owners or free:
-        return _victim(_most_exact(text, (owners or free)[0], names), 85 if owners else 60)
-    return None
+    if owners:
+        return _victim(_most_exact(text, owners[0], names), 75)
+    return _guessed(text, _POINTED_AT) or (_victim(_most_exact(text, free[0], names), 50) if free else None)
 
 
 def _victim(name: Name, percent: int) -> Victim:
@@ -161,13 +174,13 @@ def _matches(pattern: re.Pattern[str], text: str, name: Name) -> bool:
     return pattern.search(text[max(name.start - _LOOK_BACK, 0) : name.start]) is not None
 
 
-def _guessed(text: str) -> Victim | None:
-    for pattern in _UNKNOWN:
+def _guessed(text: str, patterns: Sequence[re.Pattern[str]]) -> Victim | None:
+    for pattern in patterns:
         for found in pattern.finditer(text):
             written = _proper(found.group("name").split())
             identifier = identifier_of(written) if written and not _is_other(written) else None
             if identifier is not None:
-                return Victim(identifier, written, 60)
+                return Victim(identifier, written, 50)
     return None
 
 
@@ -178,7 +191,8 @@ def _is_other(written: str) -> bool:
 
 def _proper(words: Sequence[str]) -> str:
     """The name without the words around it that only look like one for their capital letter."""
-    kept = [word.strip("@#'.:,").removesuffix("'s") for word in words]
+    owner = next((at for at, word in enumerate(words) if word.endswith("'s")), len(words))
+    kept = [word.strip("@#'.:,").removesuffix("'s") for word in words[: owner + 1]]
     while kept and (kept[0].casefold() in _NOBODY or not kept[0][:1].isupper()):
         kept.pop(0)
     while kept and kept[-1].casefold() in _NOBODY | {"of"}:
