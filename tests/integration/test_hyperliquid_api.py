@@ -18,7 +18,7 @@ from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeSettings
 from kamiyo.core.ids import Cursor
 from kamiyo.core.liquidations import Liquidation
 from kamiyo.core.markets import MarketKind, market_kind
-from kamiyo.core.ports import Counted, Raw
+from kamiyo.core.ports import Counted, Leases, Raw
 from kamiyo.core.sources import CoverageLabel
 from kamiyo.hyperliquid.channels import decode_trades_frame
 from kamiyo.hyperliquid.limits import REST_WEIGHT_PER_MINUTE
@@ -32,6 +32,7 @@ from kamiyo.processing.orchestrator import SupervisedSource
 from kamiyo.processing.pipeline import Pipeline
 from kamiyo.processing.replay import replay
 from kamiyo.storage.journal import PostgresJournal
+from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import Pool
 from tests.builders import NODE
 from tests.fakes import MemoryBudget, MemoryJournal, MemoryLeases, NoNetwork
@@ -84,7 +85,10 @@ async def through_the_venue(
             ),
         )
         assert source.description.label is CoverageLabel.SAMPLE
-        running = asyncio.ensure_future(SupervisedSource(source, journal, MemoryLeases(), clock).run())
+        leases: Leases = MemoryLeases()
+        if isinstance(journal, PostgresJournal):
+            leases = PostgresLeases(journal._pool, SystemClock())
+        running = asyncio.ensure_future(SupervisedSource(source, journal, leases, clock).run())
         await clock.sleep(tape.ends_at - clock.now() + timedelta(seconds=5))
         running.cancel()
         await asyncio.wait({running})
