@@ -6,15 +6,14 @@ import httpx
 import msgspec
 import pytest
 
-from kamiyo.api.schemas import (
+from kamiyo.api.case_schemas import (
     CaseEventShape,
     ChangedShape,
-    DataShape,
     ExploitDetailShape,
-    ListShape,
     ReportRowShape,
     ReviewShape,
 )
+from kamiyo.api.schemas import DataShape, ListShape
 from kamiyo.core.exploits import exploit_id
 from kamiyo.core.ids import ExploitId, SourceName
 from kamiyo.core.reports import Report, ReportId, ReportKind

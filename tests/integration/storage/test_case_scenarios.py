@@ -12,7 +12,9 @@ from kamiyo.core.cases import Answer
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Report
 from kamiyo.processing.matching import Matcher
-from kamiyo.storage.case_changes import Judge, answer_review, merge_cases, split_case, undo_event
+from kamiyo.storage.case_changes import answer_review, merge_cases, split_case
+from kamiyo.storage.case_moves import Judge
+from kamiyo.storage.case_undo import undo_event
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Connection, Pool
 from kamiyo.storage.read_exploits import read_exploit

@@ -12,7 +12,9 @@ from kamiyo.core.errors import CaseConflict
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Grade, Medium, Report, ReportDeleted, ReportId, ReportKind
-from kamiyo.storage.case_changes import Judge, answer_review, merge_cases, set_status, split_case, undo_event
+from kamiyo.storage.case_changes import answer_review, merge_cases, set_status, split_case
+from kamiyo.storage.case_moves import Judge
+from kamiyo.storage.case_undo import undo_event
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Connection, Pool
 from tests.builders import NOW, VICTIM, a_batch, a_report

@@ -8,19 +8,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from kamiyo.api.case_schemas import CaseEventShape, ChangedShape, ReportRowShape, ReviewShape
 from kamiyo.api.dependencies import NumberedQuery, ReportQuery, ReviewQuery, State, only
 from kamiyo.api.gateway.changes import CHANGE_STATUSES, body_of, described_body
 from kamiyo.api.routes.answers import json_answer
-from kamiyo.api.schemas import (
-    CaseEventShape,
-    ChangedShape,
-    DataShape,
-    ListShape,
-    ReportRowShape,
-    Responses,
-    ReviewShape,
-    responses,
-)
+from kamiyo.api.schemas import DataShape, ListShape, Responses, responses
 from kamiyo.api.services import cases
 from kamiyo.api.services.cases import AnswerReview, Change, Merge, SetStatus, Split
 from kamiyo.api.services.exploits import Elsewhere

@@ -19,14 +19,14 @@ from kamiyo.core.errors import CaseConflict, UnknownCase
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.ids import ExploitId
 from kamiyo.storage.case_changes import (
-    Judge,
     answer_review,
     changing,
     merge_cases,
     set_status,
     split_case,
-    undo_event,
 )
+from kamiyo.storage.case_moves import Judge
+from kamiyo.storage.case_undo import undo_event
 from kamiyo.storage.pool import Connection
 from kamiyo.storage.read_cases import ReportFilter, case_of_event, read_history, read_reports, read_reviews
 from kamiyo.storage.read_rows import Rank, reading
