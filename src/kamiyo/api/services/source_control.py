@@ -43,18 +43,17 @@ async def list_source_rows(state: ApiState) -> bytes:
 async def change_source(state: ApiState, name: str, change: SourceChange, request_id: str) -> bytes:
     """Switch a source on or off, or give it another priority, for all workers at once; its row after that."""
     wanted = msgspec.to_builtins(change)
-    async with translated(), state.pool.acquire() as connection:
-        known = await switch(connection, name, **wanted)
-    if not known:
-        raise Refused(404, "not_found", f"there is no source {name}")
-    structlog.get_logger().info("source_switched", source=name, request=request_id, **wanted)
-    return await _show(state, name)
-
-
-async def _show(state: ApiState, name: str) -> bytes:
+    if wanted:
+        async with translated(), state.pool.acquire() as connection:
+            switched = await switch(connection, name, **wanted)
+        if switched:
+            structlog.get_logger().info("source_switched", source=name, request=request_id, **wanted)
     now = state.clock.now()
     async with reading(state.pool) as connection:
         sources = await list_sources(connection)
         spending = await read_spending(connection, spending_day(now))
-    (row,) = (source_row(each, now, spending) for each in sources if each.name == name)
-    return encode_data(row, build_freshness(sources, {}, SOURCES, now), state.showing)
+    for each in sources:
+        if each.name == name:
+            row = source_row(each, now, spending)
+            return encode_data(row, build_freshness(sources, {}, SOURCES, now), state.showing)
+    raise Refused(404, "not_found", f"there is no source {name}")
