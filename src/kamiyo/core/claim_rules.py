@@ -1,4 +1,4 @@
-"""What a claim of another party must satisfy before it is kept as one. That makes it no fact."""
+"""What a claim of another party must satisfy before it is kept as one, which makes it no fact."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def broken_claim_rule(claim: Claims) -> str | None:
             return next((rule.__name__ for rule in CLAIM_RULES if not rule(claim)), None)
         case ClaimedTotal():
             return next((rule.__name__ for rule in TOTAL_RULES if not rule(claim)), None)
-        case ClaimedPosition():
+        case _:
             return next((rule.__name__ for rule in CLAIMED_POSITION_RULES if not rule(claim)), None)
 
 

@@ -94,5 +94,5 @@ def test_only_live_sources_are_recorded(tmp_path: Path, database_url: str, redis
         KAMIYO_REDIS_URL=redis_url,
     )
     assert run.returncode == 2
-    assert "catalogue cannot be recorded: live sources are hyperliquid_" in run.stderr
+    assert "catalogue cannot be recorded: live sources are " in run.stderr
     assert not (tmp_path / "mine").exists()

@@ -75,7 +75,7 @@ class Asking:
         """
         now = to_millis(self._clock.now())
         first = self._first_order(question, now)
-        width = self._widths.get(question.name, now - first)
+        width = self._widths.setdefault(question.name, now - first)
         for _call in range(_MOST_CALLS):
             if first >= now:
                 break

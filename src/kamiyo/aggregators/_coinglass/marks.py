@@ -23,7 +23,7 @@ class Marks:
 
     def move(self, name: str, millis: int) -> None:
         """It was read up to there; a mark never goes back."""
-        self._marks[name] = max(millis, self._marks.get(name, millis))
+        self._marks[name] = max(millis, self._marks.setdefault(name, millis))
 
     def cursor(self) -> Cursor:
         """All of them as one text."""

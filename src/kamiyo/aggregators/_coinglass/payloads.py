@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -123,11 +124,12 @@ def _normalized(raw: Raw, rows: Sequence[msgspec.Raw], read: _Read, least_usd: D
 
 def _numbered(claims: Iterable[Claims]) -> list[Claims]:
     """Orders that agree in everything are told apart by how many came before."""
-    seen: dict[Claim, int] = {}
+    seen: Counter[Claim] = Counter()
     numbered = list[Claims]()
     for each in claims:
         if isinstance(each, Claim):
-            number = seen[each] = seen.get(each, -1) + 1
+            number = seen[each]
+            seen[each] += 1
             numbered.append(msgspec.structs.replace(each, ordinal=number) if number else each)
         else:
             numbered.append(each)

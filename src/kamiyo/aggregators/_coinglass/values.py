@@ -78,7 +78,7 @@ def needed_moment(row: Row, name: str) -> datetime:
 
 
 def _content(row: Row, name: str) -> str | None:
-    content = bytes(row.get(name, b"null"))
+    content = bytes(row.get(name) or b"null")
     if content == b"null":
         return None
     if content.startswith((b"{", b"[", b"t", b"f")):
