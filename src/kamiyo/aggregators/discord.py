@@ -71,6 +71,8 @@ class DiscordAggregator(SocialAggregator):
             silence_limit=timedelta(minutes=3),  # Discord answers a sign of life every 41 s
             lag_limit=ANY_AGE,
         )
+        if "@" in settings.url:  # addresses are shown and logged, and this one takes no password
+            raise InvalidSettings(f"sources.{NAME}.url holds a user or a password: leave it out")
         grades = read_grades(f"sources.{NAME}.channels", settings.channels)
         super().__init__(grades, tools)
         self._channels = _parsed(grades)

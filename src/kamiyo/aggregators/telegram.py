@@ -63,6 +63,8 @@ class TelegramAggregator(SocialAggregator):
             silence_limit=timedelta(minutes=3),
             lag_limit=ANY_AGE,
         )
+        if "@" in settings.url or "@" in settings.preview_url:  # addresses are shown and logged
+            raise InvalidSettings(f"an address of sources.{NAME} holds a user or a password: leave it out")
         self._channels = _checked("channels", settings.channels, named_by_number=True)
         self._preview_channels = _checked("preview_channels", settings.preview_channels)
         super().__init__({**self._preview_channels, **self._channels}, tools)

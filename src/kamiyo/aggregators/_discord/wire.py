@@ -107,7 +107,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[msgspec.Raw, ...] = ()
     sticker_items: tuple[msgspec.Raw, ...] = ()
     mentions: tuple[Identified, ...] = ()
-    poll: msgspec.Raw | None = None
+    poll: dict[str, object] | None = None
     message_reference: Reference | None = None
     message_snapshots: tuple[Snapshot, ...] = ()
 
