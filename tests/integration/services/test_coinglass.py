@@ -145,7 +145,10 @@ async def test_without_a_key_it_says_what_it_wants_and_asks_nothing(lab: Lab) ->
 async def test_all_orders_of_a_day_come_however_many_fit_into_an_answer(lab: Lab, bounds) -> None:
     """Windows are split where an answer is cut off, whichever of their bounds belong to them."""
     lab.service.ends_belong = bounds
-    lab.service.orders = some_orders(Random(1), 1_500)
+    dense = [
+        Order(START - HOUR + number, usd=10_000 + number) for number in range(900)
+    ]  # one each millisecond
+    lab.service.orders = [*some_orders(Random(1), 1_500), *dense]
     aggregator = lab.aggregator()
     heard = await drained(aggregator)
     assert claims(events(aggregator, heard)) == happened(lab.service)
