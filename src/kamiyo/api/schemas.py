@@ -224,7 +224,7 @@ class SourceShape(Shape):
     )
     last_error: str | None = Field(description="The last trouble it had, over or not")
     last_error_at: Instant | None
-    poll_every_seconds: float | None = Field(description="Null where it is not asked but listened to")
+    poll_every_seconds: int | None = Field(description="Null where it is not asked but listened to")
     next_poll_at: Instant | None = Field(description="Null where that is at once, or it is not asked")
     failed_polls: int | None = Field(description="In a row")
     spending: SpendingShape | None = Field(description="Of this UTC day; null where nothing was paid for")

@@ -45,7 +45,7 @@ class SourceTableRow(msgspec.Struct, frozen=True):
     lag_seconds: int | None
     last_error: str | None
     last_error_at: str | None
-    poll_every_seconds: float | None
+    poll_every_seconds: int | None
     next_poll_at: str | None
     spending: SpendingLine | None
 
@@ -154,9 +154,9 @@ def _show(listing: Listing, *, json: bool) -> None:
         console.print(clean(line))
 
 
-def _length(seconds: float) -> str:
+def _length(seconds: int) -> str:
     """A time in the largest unit that there are two of."""
     for unit, name in ((_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= _LONG * unit:
             return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:g} s"
+    return f"{seconds} s"

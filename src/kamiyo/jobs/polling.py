@@ -20,7 +20,7 @@ from kamiyo.storage.polls import PostgresTimetable
 _MINUTE = timedelta(minutes=1)
 _LONGEST_BACK_OFF = timedelta(minutes=30)  # or one interval, where that is longer
 _MOST_DOUBLINGS = 20
-_MOST_JITTER = 1.1
+_PERCENT, _MOST_PERCENT = 100, 110  # of the wait, by chance
 _ANSWERED = "answered"
 _ENDED = "ended"
 _UNTOLD = "untold"
@@ -131,8 +131,7 @@ class PolledSource:
     def _wait(self, failures: int, error: Exception | None) -> timedelta:
         told_to_wait = isinstance(_cause(error), RateLimited)
         wait = wait_before_poll(self.poll_every, failures, told_to_wait=told_to_wait)
-        jitter: float = self._chance.uniform(1, _MOST_JITTER)
-        return wait * jitter
+        return wait * self._chance.randint(_PERCENT, _MOST_PERCENT) / _PERCENT
 
 
 class _Poll:

@@ -16,7 +16,7 @@ SOURCE = {
     "lag_seconds": None,
     "last_error": None,
     "last_error_at": None,
-    "poll_every_seconds": 21600.0,
+    "poll_every_seconds": 21600,
     "next_poll_at": "2025-10-10T21:16:05.000Z",
     "spending": None,
 }
@@ -61,8 +61,8 @@ def test_what_was_spent_is_of_what_may_be() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "0 s"), (0.5, "0.5 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")],
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")],
 )
-def test_times_are_told_in_the_largest_unit_there_are_two_of(seconds: float, shown: str) -> None:
+def test_times_are_told_in_the_largest_unit_there_are_two_of(seconds: int, shown: str) -> None:
     """As a person would."""
     assert _length(seconds) == shown

@@ -83,7 +83,7 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     lag_seconds: int | None
     last_error: str | None
     last_error_at: str | None
-    poll_every_seconds: float | None
+    poll_every_seconds: int | None
     next_poll_at: str | None
     failed_polls: int | None
     spending: SpendingRow | None
@@ -136,7 +136,7 @@ def source_row(status: SourceStatus, now: datetime, spending: Sequence[DailySpen
         lag_seconds=_lag_seconds(status),
         last_error=status.last_error,
         last_error_at=_moment(status.last_error_at),
-        poll_every_seconds=None if status.poll_every is None else status.poll_every.total_seconds(),
+        poll_every_seconds=None if status.poll_every is None else int(status.poll_every.total_seconds()),
         next_poll_at=_moment(status.next_poll_at),
         failed_polls=status.failed_polls,
         spending=next((_spending_row(each) for each in spending if each.source == status.name), None),
