@@ -25,7 +25,7 @@ from tests.truth.reports import read_reports
 
 _TEXTS = 100_000
 _TEXTS_BY_PEER = 20_000
-_ROUNDS = 3
+_ROUNDS = 2
 _REPORTS = 100_000
 _SLICE = 20_000
 _RATE = 2_000

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -46,9 +47,12 @@ FACTS = st.builds(
 )
 
 
+def curated(**changes: Any) -> Report:
+    return a_curated_claim("case", "https://a.io/b-c-d", **changes)
+
+
 def reported(kind: int, facts: Facts, moment: datetime, text: str) -> Report:
-    made = (a_claim, a_row, lambda **changes: a_curated_claim("case", "https://a.io/b-c-d", **changes))[kind]
-    told = made(text=text, title=text[:20], published_at=moment)
+    told = (a_claim, a_row, curated)[kind](text=text, title=text[:20], published_at=moment)
     return msgspec.structs.replace(told, facts=facts)
 
 

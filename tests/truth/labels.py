@@ -16,7 +16,7 @@ import zstandard
 Row = Mapping[str, str]
 
 LABELS: Final = Path(__file__).with_name("matching.csv.zst")
-_CATALOGUE: Final = Path(__file__).parents[2] / "src" / "kamiyo" / "aggregators" / "catalogue_data"
+CATALOGUE: Final = Path(__file__).parents[2] / "src" / "kamiyo" / "aggregators" / "catalogue_data"
 _LISTS: Final = {
     "defillama": "defillama_hacks_2016_2026-01.csv",
     "defihacklabs": "defihacklabs_incidents.csv",
@@ -81,7 +81,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Row]]:
 
 def read_cases() -> dict[str, dict[str, object]]:
     """Give the shipped catalogue's exploits by their names, as they stand in its files."""
-    cases = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(_CATALOGUE.glob("*.toml"))]
+    cases = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(CATALOGUE.glob("*.toml"))]
     return {case["id"]: case for case in cases if case["record"] == "exploit"}
 
 

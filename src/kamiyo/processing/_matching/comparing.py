@@ -28,6 +28,7 @@ _TOLD: Final = ((3.0, "told_soon"), (45.0, "told_later"))
 _RATIOS: Final = ((0.02, "equal"), (0.1, "near"), (0.3, "about"), (0.7, "twofold"), (2.4, "tenfold"))
 _THOUSANDFOLD: Final = math.log(1000)
 _SLIP: Final = 0.3
+_MISREAD: Final = math.log(10_000)  # one of two amounts this far apart is mostly one that was read wrongly
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = 12
 _SWAPPED: Final = 1.5  # days
@@ -149,6 +150,8 @@ def _amount(left: View, right: View) -> Level:
     gap = _fold(left, right)
     if gap is None:
         return None
+    if gap > _MISREAD:
+        return "misread"
     return _reached(_RATIOS, gap, "thousandfold" if abs(gap - _THOUSANDFOLD) <= _SLIP else "beyond")
 
 

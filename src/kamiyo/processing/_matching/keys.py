@@ -24,12 +24,17 @@ def keys_of(view: View) -> Iterator[str]:
     """The strongest first. Two reports share a key of time if they are one unit of it apart, or nearer."""
     yield from (f"tx:{each}" for each in sorted(view.transactions))
     yield from (f"document:{each}" for each in sorted(view.documents))
-    yield from (f"page:{each}" for each in sorted(view.cited | {view.page} - {""}))
+    yield from (f"page:{each}" for each in sorted(view.cited | _own_page(view)))
     yield from _by_name(view)
     if view.ends - view.starts <= _LONGEST_DATED:
         yield from _by_day(view)
         yield from _by_week(view)
     yield from text_keys(view.text)
+
+
+def _own_page(view: View) -> frozenset[str]:
+    """All rows of a list are on one page."""
+    return frozenset() if view.listed_by or not view.page else frozenset({view.page})
 
 
 def _by_name(view: View) -> Iterator[str]:

@@ -57,10 +57,10 @@ _WAYS: Final = (
     ),
     (
         "access",
-        ("access control", "access-control", "acces control", "permission", "unprotected", "ownership"),
+        ("access control", "access-control", "permission", "unprotected", "ownership"),
     ),
     ("call", ("external call", "arbitrary", "calldata", "call data", "input", "validation", "approv")),
-    ("rounding", ("round", "precision", "precission", "donat", "inflation", "share")),
+    ("rounding", ("round", "preci", "donat", "inflation", "share")),
     ("governance", ("governance", "proposal", "voting")),
     ("mint", ("mint",)),
     ("rug", ("rug", "drained", "backdoor")),

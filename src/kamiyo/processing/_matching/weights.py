@@ -60,6 +60,7 @@ WEIGHTS: Final[Mapping[str, Mapping[str, float]]] = {
         "tenfold": -1.5,
         "thousandfold": -0.5,  # by hand: K and M are mistaken for each other
         "beyond": -3.5,
+        "misread": -1.0,
     },
     "chain": {"shared": 1.0, "other": -2.0},
     "asset": {"shared": 9.0, "told": 6.0, "common": 1.0, "other": -3.0},  # by hand: the lists name no assets

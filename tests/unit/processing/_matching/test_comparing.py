@@ -93,6 +93,7 @@ def test_an_undated_report_is_told_after(days: int, level: str) -> None:
         (10_000_000, "tenfold"),
         (100_000_000, "beyond"),
         (1_000_000_000, "thousandfold"),
+        (100_000_000_000, "misread"),
     ],
 )
 def test_amounts_are_by_their_ratio(amount: int, level: str) -> None:
