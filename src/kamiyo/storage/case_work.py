@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import asyncpg
 import msgspec
@@ -140,7 +141,7 @@ class CaseWork:
 
     async def _fold(self, tx_hash: ExploitId) -> bytes | None:
         rows = await self.connection.fetch(_REPORTS, tx_hash)
-        reports = [_report.decode(row["content"]) for row in rows]
+        reports = [parse_report(row["content"]) for row in rows]
         former = [ExploitId(row["alias"]) for row in await self.connection.fetch(_FORMER, tx_hash)]
         status_set = await self._status_set(tx_hash)
         before = await self.connection.fetchval(_STATUS, tx_hash)
@@ -187,8 +188,9 @@ async def open_work(connection: Connection, at: datetime) -> CaseWork:
     return CaseWork(connection, at)
 
 
+@lru_cache(maxsize=8192)  # the same few hundred are compared with again and again while a case is news
 def parse_report(content: str) -> Report:
-    """A report as it was stored."""
+    """A report as it was stored: the same one for the same text, so that what was read off it is found."""
     return _report.decode(content)
 
 
@@ -196,5 +198,5 @@ def by_case(rows: Iterable[asyncpg.Record]) -> dict[ExploitId, list[Report]]:
     """Stored reports, by their case."""
     found: dict[ExploitId, list[Report]] = {}
     for row in rows:
-        found.setdefault(ExploitId(row["tx_hash"]), []).append(_report.decode(row["content"]))
+        found.setdefault(ExploitId(row["tx_hash"]), []).append(parse_report(row["content"]))
     return found

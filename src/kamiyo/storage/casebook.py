@@ -27,7 +27,7 @@ from kamiyo.storage.pool import Connection
 # A key that many share tells little: only its newest reports are looked at, and of these the cases that
 # share most keys. So a report costs the same however many are stored.
 _NEWEST_OF_A_KEY = 64
-_MOST_CANDIDATES = 24
+_MOST_CANDIDATES = 16
 _MOST_REPORTS = 32
 
 _KNOWN = "SELECT report_id, tx_hash, content FROM reports WHERE report_id = ANY($1::text[])"

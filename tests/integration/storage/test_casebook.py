@@ -201,7 +201,7 @@ async def test_many_reports_of_a_key_cost_no_more(journal, connection) -> None:
 
     journal = PostgresJournal(journal._pool, matching=Counting())
     await file(journal, *posts)
-    assert max(looked_at) <= 24 * 32
+    assert max(looked_at) <= 16 * 32
     assert len(looked_at) == 149
 
 
