@@ -7,6 +7,7 @@ TRANSIENT = [
     errors.RateLimited,
     errors.ConnectionEnded,
     errors.StorageUnavailable,
+    errors.LeaseLost,
 ]
 PERMANENT = [
     errors.MalformedPayload,
