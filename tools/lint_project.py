@@ -27,6 +27,7 @@ FLOAT_ALLOWED: Final = {
     "src/kamiyo/storage/read_cases.py": "how probable: not money",
     "src/kamiyo/api/case_schemas.py": "how probable, and how much a reason weighs: not money",
     "src/kamiyo/cli/reviews.py": "how probable: not money",
+    "src/kamiyo/aggregators/_discord/wire.py": "seconds to wait, as Discord writes them",
     "src/kamiyo/kit/": "tools count seconds for the interpreter's own clocks",
     "benchmarks/": "measurements",
     "tools/": "durations",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,7 +28,7 @@ class Limits:
     """When each route may be asked next. A route is the path with the channel in it."""
 
     def __init__(self) -> None:
-        self._ready: dict[str, datetime] = {}  # by bucket
+        self._ready: defaultdict[str, datetime] = defaultdict(lambda: EPOCH)  # by bucket
         self._buckets: dict[str, str] = {}  # by route: several may share one
         self._everything = EPOCH
         self._refusals: deque[datetime] = deque()
@@ -37,7 +37,7 @@ class Limits:
         """The first moment at which this route may be asked."""
         while self._refusals and now - self._refusals[0] >= REFUSALS_COUNT_FOR:
             self._refusals.popleft()
-        ready = max(self._everything, self._ready.get(self._buckets.get(route, route), EPOCH), now)
+        ready = max(self._everything, self._ready[self._bucket_of(route)], now)
         if len(self._refusals) >= MOST_REFUSALS:
             ready = max(ready, self._refusals[-MOST_REFUSALS] + REFUSALS_COUNT_FOR)
         return ready
@@ -53,7 +53,7 @@ class Limits:
         told = headers.get("x-ratelimit-bucket")
         if told:
             self._buckets[route] = f"{told} {route.split('/')[2:3]}"  # a bucket is of one channel
-        bucket = self._buckets.get(route, route)
+        bucket = self._bucket_of(route)
         if headers.get("x-ratelimit-remaining") == "0":
             self._pause(bucket, now + (_duration(headers.get("x-ratelimit-reset-after")) or timedelta()))
         if status == TOO_MANY:
@@ -62,6 +62,9 @@ class Limits:
             status == TOO_MANY and headers.get("x-ratelimit-scope") != "shared"
         ):
             self._refusals.append(now)
+
+    def _bucket_of(self, route: str) -> str:
+        return self._buckets.get(route) or route
 
     def _refused(self, bucket: str, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
         try:
@@ -75,7 +78,7 @@ class Limits:
             self._everything = max(self._everything, until)
 
     def _pause(self, bucket: str, until: datetime) -> None:
-        self._ready[bucket] = max(self._ready.get(bucket, EPOCH), until)
+        self._ready[bucket] = max(self._ready[bucket], until)
 
 
 def _duration(text: str | None) -> timedelta | None:

@@ -105,7 +105,7 @@ class Preview:
 
     @property
     def _known(self) -> Known:
-        return self._standing.previews.get(self._key, Known())
+        return self._standing.previews.get(self._key) or Known()
 
     # --- pages ----------------------------------------------------------------------------------------------
 
@@ -132,14 +132,14 @@ class Preview:
         if answer.status in _MOVED:
             raise QuestionRefused("no public preview: its readers are sent elsewhere")
         if answer.status == _TOO_MANY:
-            self._wait = _seconds(answer.headers.get("retry-after", ""))
+            self._wait = _seconds(answer.headers.get("retry-after") or "")
             raise RateLimited("asked too much")
         if answer.status != _OK:
             raise SourceUnavailable(f"answered {answer.status}")
         if not query:
             told = {
-                "if-none-match": answer.headers.get("etag", ""),
-                "if-modified-since": answer.headers.get("last-modified", ""),
+                "if-none-match": answer.headers.get("etag"),
+                "if-modified-since": answer.headers.get("last-modified"),
             }
             self._validators = {name: value for name, value in told.items() if value}
         return answer.body
