@@ -243,6 +243,16 @@ async def test_older_pages_are_read_back_to_the_cursor(lab: Lab) -> None:
     assert numbers == sorted(numbers)
 
 
+async def test_a_preview_that_was_empty_has_been_read(lab: Lab) -> None:
+    """Whatever was written since is new, however much it is; only what was never read begins with a page."""
+    aggregator = lab.preview()
+    empty = await drained(aggregator)
+    for number in range(45):
+        lab.telegram.post("Investigations", f"unseen {number}")
+    assert told(aggregator, await drained(lab.preview(), empty.cursor)) == there(lab, "Investigations")
+    assert told(aggregator, await drained(lab.preview())).total() == 20
+
+
 async def test_a_page_that_fails_halfway_is_read_anew(lab: Lab) -> None:
     """Where an older page cannot be had, nothing newer is given before it."""
     lab.telegram.post("Investigations", "first")
@@ -444,6 +454,7 @@ async def test_nothing_is_lost_or_doubled_whatever_happens(lab: Lab, seed: int) 
     telegram, heard = lab.telegram, Heard()
     faults = [Reply(502), Reply(200, b"[{]"), Reply(200, b"x" * 90, cut_after=9)]
     aggregator = lab.bot(preview_channels="Investigations")
+    heard.cursor = (await drained(aggregator)).cursor
     for _ in range(5):
         stored = heard.cursor
         async with hearing(aggregator, heard):

@@ -95,6 +95,7 @@ class Preview:
         except KamiyoError:
             self._validators = {}
             raise
+        self._keep(self._known)  # from now on it was read before, even if nothing stood there
         self._tell_new([*older, *posts])
         self._tell_changes(posts)
 
@@ -113,8 +114,10 @@ class Preview:
         """The posts between what is known and the newest page, oldest first."""
         newest = self._known.newest
         found: list[Shown] = []
+        if self._key not in self._standing.previews:
+            return found  # read for the first time: its newest page is a beginning
         first = posts[0].number if posts else 0
-        while newest and first > newest + 1:
+        while first > newest + 1:
             await self._clock.sleep(_BETWEEN_PAGES)
             page = posts_in(await self._page(f"?before={first}", {}) or b"", self.channel)
             page = [each for each in page if each.number < first]
