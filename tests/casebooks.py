@@ -3,6 +3,7 @@
 import msgspec
 
 from kamiyo.core.cases import CaseEventKind
+from kamiyo.core.ids import ExploitId
 from kamiyo.storage.pool import Connection
 from kamiyo.storage.read_cases import EventRow, ReviewRow, read_history, read_reports_of, read_reviews
 from kamiyo.storage.read_exploits import CaseFilter, read_alias, read_exploit, read_exploits
@@ -42,7 +43,7 @@ async def led_to(connection: Connection, name: str) -> str | None:
 
 async def history_of(connection: Connection, tx_hash: str) -> list[EventRow]:
     """Everything done to a case, in its order."""
-    rows = await read_history(connection, tx_hash, past=None, limit=10_000, descending=False)
+    rows = await read_history(connection, ExploitId(tx_hash), past=None, limit=10_000, descending=False)
     return [row for _rank, row in rows]
 
 

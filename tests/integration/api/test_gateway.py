@@ -12,6 +12,7 @@ from kamiyo.api.gateway.boundary import MAX_TARGET_BYTES, Boundary
 from kamiyo.api.schemas import ProblemShape
 from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import open_cache
+from kamiyo.core.cases import birth_id
 from tests.builders import (
     a_batch,
     a_liquidated_fill,
@@ -181,9 +182,10 @@ async def test_answer_is_shown_for_a_second(client, node, clock):
 async def test_errors_are_not_kept(client, catalogue):
     """A refusal is not remembered: what is stored a moment later is found."""
     record = a_record()
-    assert (await client.get(f"/exploits/{record.curated.tx_hash}")).status_code == 404
+    case = birth_id(record)
+    assert (await client.get(f"/exploits/{case}")).status_code == 404
     await catalogue.write(a_batch(events=(record,)))
-    assert (await client.get(f"/exploits/{record.curated.tx_hash}")).status_code == 200
+    assert (await client.get(f"/exploits/{case}")).status_code == 200
 
 
 async def test_processes_share_answers(pool, node, clock, redis_url):

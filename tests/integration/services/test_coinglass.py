@@ -336,11 +336,12 @@ async def test_nothing_is_lost_or_doubled_whatever_fails_and_whoever_is_killed(
 
     expected = happened(lab.service, exchange="Binance")
     async with reading(lab.aggregator(budget_of, interval="1h", history_hours=4), journal, lab, leases):
+        found = await stored_claims(pool)
         for _attempt in range(60):
-            found = await stored_claims(pool)
             if found == expected:
                 break
             await asyncio.sleep(0.3)
+            found = await stored_claims(pool)
         assert (found - expected, expected - found) == (Counter(), Counter())
     assert lab.service.exceeded == 0
     assert (await stored_in(pool)).liquidations == {}

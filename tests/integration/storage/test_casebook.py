@@ -275,7 +275,7 @@ async def test_a_split_makes_a_case_and_its_undoing_none(two_cases, connection) 
     new = (await history_of(connection, CASE))[-1].other
     assert new == exploit_id("r:2 0")
     assert (await live_cases(connection))[new] == ["r:2", "r:3"]
-    await undo_event(connection, new, event, ADA, NOW)
+    await undo_event(connection, exploit_id("r:2 0"), event, ADA, NOW)
     assert await shown(connection) == before
     assert await led_to(connection, new) == CASE
     await split_case(connection, CASE, ["r:3", "r:2"], ADA, NOW)
@@ -315,7 +315,7 @@ async def test_what_was_done_since_is_undone_first(two_cases, journal, connectio
     second = await split_case(connection, CASE, ["r:4"], ADA, NOW)
     with pytest.raises(CaseConflict, match="moved since"):
         await undo_event(connection, CASE, first, ADA, NOW)
-    new = ExploitId((await history_of(connection, CASE))[-1].other)
+    new = ExploitId((await history_of(connection, CASE))[-1].other or "")
     await file(journal, said(6, transactions=("0x" + "ee" * 32,)))
     third = await merge_cases(connection, new, ExploitId("0x" + "ee" * 32), ADA, NOW)
     with pytest.raises(CaseConflict, match="joined"):

@@ -80,9 +80,7 @@ async def test_pages_of_other_origins_may_not(app, headers):
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
 
 
-@pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded"]
-)
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
 async def test_what_a_form_can_send_is_refused(app, kind):
     """Only JSON that says that it is JSON is read: a form of any page can send everything else."""
     answer = await ask(app, content_type=kind)
@@ -113,7 +111,7 @@ async def test_a_large_body_is_not_read_to_its_end(app):
         (b"", "truncated"),
         (b"[]", "Expected `object`"),
         (b'{"active": 1}', "$.active"),
-        (b'{"active": true, "activ": 1}', "unknown field"),
+        (b'{"active": true, "more": 1}', "unknown field"),
         (b'{"active": true, "parts": [{}]}', "number"),
         (b'{"act\xff": true}', "utf-8"),
     ],

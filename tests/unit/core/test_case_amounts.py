@@ -22,8 +22,8 @@ def claim(number: int, *figures: int | None) -> Statement[Amounts]:
     )
 
 
-def plainly(folded: FoldedAmounts) -> list[tuple[Usd | None, str | None, Rule]]:
-    return [(amount, report and report.report_id, rule) for amount, report, rule in folded]
+def plainly(folded: FoldedAmounts) -> list[tuple[object, str | None, Rule]]:
+    return [(amount, None if report is None else report.report_id, rule) for amount, report, rule in folded]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import random
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from kamiyo.core.case_rules import LONGEST_DESCRIPTION, build_exploit, report_lines
 from kamiyo.core.case_voices import Rule
-from kamiyo.core.cases import StatusSet
+from kamiyo.core.cases import StatusSet, birth_id
 from kamiyo.core.exploits import CaseKind, Confidence, Exploit, ExploitStatus, Provenance
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.money import Usd
@@ -44,6 +45,10 @@ def said(number: int, **changes) -> Report:
 
 def made(*reports: Report, **more) -> Exploit:
     return build_exploit(CASE, reports, **more)
+
+
+def amounts_of(exploit: Exploit) -> tuple[object, ...]:
+    return (exploit.amount_usd_low, exploit.amount_usd, exploit.amount_usd_high)
 
 
 def rule(exploit: Exploit, field: str) -> str:
@@ -135,7 +140,7 @@ def test_conflicting_amounts_give_low_high_and_best() -> None:
         said(3, amount_usd=usd(4_000_000)),
         said(4, amount_usd=usd(400_000_000), **SOCIAL),
     )
-    assert (exploit.amount_usd_low, exploit.amount_usd, exploit.amount_usd_high) == (
+    assert amounts_of(exploit) == (
         4_000_000,
         5_200_000,
         5_200_000,
@@ -150,21 +155,21 @@ def test_conflicting_amounts_give_low_high_and_best() -> None:
 def test_posts_bound_what_only_posts_tell() -> None:
     """Where there is nothing better, claims are shown as what they are."""
     exploit = made(said(1, amount_usd=usd(3), **SOCIAL), said(2, amount_usd=usd(9), **SOCIAL))
-    assert (exploit.amount_usd_low, exploit.amount_usd, exploit.amount_usd_high) == (3, 9, 9)
+    assert amounts_of(exploit) == (3, 9, 9)
     assert exploit.status is ExploitStatus.SUSPECTED
 
 
 def test_an_amount_no_believed_report_names_is_bounded_by_those_who_do() -> None:
     """The press without a figure leaves the posts' figures standing."""
     exploit = made(said(1, amount_usd=None), said(2, amount_usd=usd(9), **SOCIAL))
-    assert (exploit.amount_usd_low, exploit.amount_usd, exploit.amount_usd_high) == (9, 9, 9)
+    assert amounts_of(exploit) == (9, 9, 9)
 
 
 def test_a_curator_s_bounds_need_no_repetition() -> None:
     """A figure within them is no news; one outside is a conflict, and changes no figure."""
     record = a_record(an_exploit(tx_hash=CASE, conflicts=("They differ.",)))
     exploit = made(record, said(1, amount_usd=usd(900_001)), said(2, amount_usd=usd(7)))
-    assert (exploit.amount_usd_low, exploit.amount_usd, exploit.amount_usd_high) == (
+    assert amounts_of(exploit) == (
         900_000,
         1_000_000,
         1_100_000,
@@ -186,7 +191,8 @@ def test_what_came_back_is_not_what_was_lost() -> None:
         said(1, amount_usd=usd(10)),
         said(2, kind=ReportKind.RECOVERY, amount_usd=usd(4), returned_usd=usd(4), grade=Grade.PRIMARY),
     )
-    assert (found.amount_usd, found.recovery_status) == (10, "4 USD returned")
+    assert found.amount_usd == usd(10)
+    assert found.recovery_status == "4 USD returned"
     vague = made(said(1), said(2, kind=ReportKind.RECOVERY))
     assert vague.recovery_status == "returned in part or whole, amount unknown"
 
@@ -242,7 +248,7 @@ def test_further_transactions_and_former_ids_are_aliases() -> None:
 def test_the_birth_of_an_id_is_known() -> None:
     """The id comes from the report that opened the case, if that is still part of it."""
     record = a_record()
-    assert build_exploit(record.curated.tx_hash, [record]).provenance["tx_hash"].report_id == record.report_id
+    assert build_exploit(birth_id(record), [record]).provenance["tx_hash"].report_id == record.report_id
     assert made(record).provenance["tx_hash"] == Provenance(report_id=None, rule="birth")
 
 
@@ -262,7 +268,7 @@ def test_a_denial_is_a_conflict_and_never_a_fact() -> None:
     with_it, without = made(said(1), denial), made(said(1))
     assert with_it.conflicts == ("o2 denies it: Nothing happened",)
     assert len(with_it.reports) == 2
-    same = {"conflicts": (), "reports": (), "provenance": {}}
+    same: dict[str, Any] = {"conflicts": (), "reports": (), "provenance": {}}
     assert msgspec.structs.replace(with_it, **same) == msgspec.structs.replace(without, **same)
 
 

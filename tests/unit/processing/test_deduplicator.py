@@ -202,7 +202,7 @@ def test_a_trades_key_is_its_id_with_asset_and_time() -> None:
 def test_claims_are_dropped_by_their_ids_and_words_on_totals_are_not() -> None:
     """Of an observed position and of a total the newest word counts, so that each is handed on."""
     opened = a_claimed_position(action=ClaimedAction.OPENED)
-    latest = [a_claimed_total(), a_claimed_position()]
+    latest: list[Event] = [a_claimed_total(), a_claimed_position()]
     deduplicator = Deduplicator()
     first = Normalized(events=[a_claim(), opened, *latest], counts={Counted.CLAIMS: 1})
     assert deduplicator.fresh(first) is first
