@@ -136,8 +136,11 @@ def test_what_watches_for_exploits_makes_them_fresh():
 
     alone = build_freshness([CATALOGUE, silent, unset], {}, EXPLOITS, NOW)
     assert alone.stale
-    assert "nothing watches for new ones" in alone.warnings[0]
+    assert alone.warnings[0].startswith("nothing watches for new exploits now")
     assert [warning.partition(" is ")[0] for warning in alone.warnings[1:]] == ["x"]
+
+    [never] = build_freshness([CATALOGUE, unset], {}, EXPLOITS, NOW).warnings
+    assert "nothing watches for new ones" in never
 
 
 def test_all_sources_together_have_no_label():
