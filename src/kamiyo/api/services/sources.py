@@ -233,7 +233,7 @@ def _catalogue_warnings(dataset: str, own: Sequence[SourceStatus], now: datetime
         conditions = "; ".join(describe(each, now) for each in own) or "no catalogue is set up"
         return [f"no source of {name} is loaded: {conditions}"]
     if any(map(_has_spoken, watchers)):
-        kept = f"nothing watches for new {name} now: shown is what ships with this version and was heard before"
+        kept = f"nothing watches for new {name} now: shown is what ships with it and was heard before"
         return [kept, *silent]
     names = ", ".join(each.name for each in loaded)
     shipped = f"{name} come from the curated {names} shipped with this version: nothing watches for new ones"
