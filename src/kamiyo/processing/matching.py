@@ -33,6 +33,8 @@ _APART: Final = ("list", "apart")
 
 _OTHER_NAME: Final = ("name", "different")
 _OWN: Final = frozenset({"transaction", "address", "document", "text", "asset"})  # what only one case has
+_CONTRADICTIONS: Final = frozenset({("chain", "other"), ("asset", "other"), ("amount", "beyond")})
+_TWO: Final = 2
 _NOBODY: Final = Scored(PRIOR, "", (), None, [])
 
 
@@ -94,7 +96,7 @@ class Matcher:
 def _outcome(best: Scored, second: Scored) -> Outcome:
     if best.score < ASK_FROM:
         return Outcome.DIFFERENT
-    if best.score < SAME_FROM or _is_chance(best.levels):
+    if best.score < SAME_FROM or _is_chance(best.levels) or _is_namesake(best.levels):
         return Outcome.ASK
     is_near = second.score >= max(best.score - TOO_NEAR, ASK_FROM) and not _is_chance(second.levels)
     return Outcome.ASK if is_near and _are_apart(best.others, second.others) else Outcome.SAME
@@ -103,6 +105,12 @@ def _outcome(best: Scored, second: Scored) -> Outcome:
 def _is_chance(levels: Levels) -> bool:
     """Whether two names agree in nothing but the day, the amount or the way: such things happen twice."""
     return _OTHER_NAME in levels and all(feature not in _OWN for feature, _level in levels)
+
+
+def _is_namesake(levels: Levels) -> bool:
+    """Whether only name and day agree while chain, assets or amount contradict: JELLY is not JellySwap."""
+    contradicted = sum(level in _CONTRADICTIONS for level in levels)
+    return contradicted >= _TWO and all(feature not in _OWN - {"asset"} for feature, _level in levels)
 
 
 def _are_apart(ones: Sequence[View], others: Sequence[View]) -> bool:

@@ -144,18 +144,18 @@ FLOODS = {
     ),
 }  # fmt: skip
 COLLISIONS = [
-    Attack("jellyswap", JELLY.at + 9 * DAY, "JSWAP", "JellySwap").press(
+    Attack("jellyswap", JELLY.at, "JSWAP", "JellySwap").press(
         1, "JellySwap on Base drained of 120,000 USD through a reentrancy in its staking contract.",
         facts=Facts(
             name="JellySwap", protocol="jellyswap", chains=("base",), assets=("USDC",),
-            amount_usd=usd(120_000), occurred_at=JELLY.at + 9 * DAY, precision=Precision.DAY,
+            amount_usd=usd(120_000), occurred_at=JELLY.at, precision=Precision.DAY,
         ),
     ),
-    Attack("popcatfi", POPCAT.at - 9 * DAY, "CAT", "PopcatFi").press(
+    Attack("popcatfi", POPCAT.at, "CAT", "PopcatFi").press(
         1, "PopcatFi on Solana, no relation to the coin, lost 800,000 USD to a stolen key.",
         facts=Facts(
             name="PopcatFi", protocol="popcatfi", chains=("solana",), assets=("SOL",),
-            amount_usd=usd(800_000), occurred_at=POPCAT.at - 9 * DAY, precision=Precision.DAY,
+            amount_usd=usd(800_000), occurred_at=POPCAT.at, precision=Precision.DAY,
         ),
     ),
 ]  # fmt: skip

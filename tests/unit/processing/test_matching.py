@@ -71,6 +71,18 @@ def test_reasons_add_up_to_the_probability() -> None:
     assert abs(decision.probability - 1 / (1 + 2**-bits)) < 1e-9
 
 
+def test_a_namesake_of_the_same_day_is_for_a_person() -> None:
+    """JellySwap on Base is not the JELLY of that day; one contradiction alone may be a mistake."""
+    known = a_claim(name="JELLY", occurred_at=DAY, chains=("hyperliquid",), assets=("JELLY",))
+    namesake = row(2, "JellySwap", 0, chains=("base",), assets=("USDC",))
+    assert decide(namesake, case(known)).outcome is Outcome.ASK
+    misplaced = row(3, "JellySwap", 0, chains=("base",))
+    assert decide(misplaced, case(known)).outcome is Outcome.SAME
+    shared = row(4, "JellySwap", 0, chains=("base",), assets=("USDC",), transactions=(HASH,))
+    of_it = a_claim(name="JELLY", occurred_at=DAY, chains=("hyperliquid",), transactions=(HASH,))
+    assert decide(shared, case(of_it)).outcome is Outcome.SAME
+
+
 def test_another_name_on_the_same_day_is_another_case() -> None:
     """Two protocols robbed on one day are two cases."""
     decision = decide(row(1, "Euler", 0), case(a_claim(name="Cream", occurred_at=DAY)))
