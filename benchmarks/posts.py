@@ -165,7 +165,7 @@ def _facts(draw: random.Random, number: int) -> Facts:
         name="".join(draw.choices(_SYLLABLES, k=4)).capitalize(),
         chains=(draw.choice(_CHAINS).lower(),),
         amount_usd=Usd(Decimal(round(math.exp(draw.gauss(12, 2.5))) + 1)),
-        occurred_at=_START + timedelta(hours=8) * (number // 9),
+        occurred_at=_START + timedelta(days=number // 27),
         precision=Precision.DAY,
         category=draw.choice(_WAYS),
         addresses=(f"0x{draw.getrandbits(160):040x}",),

@@ -37,6 +37,7 @@ _RANKS: Final = {likeness: rank for rank, likeness in enumerate(Likeness)}
 _SAME_NAME: Final = frozenset({Likeness.EQUAL.value, Likeness.WITHIN.value})
 
 _OTHER_NAME: Final = [("name", Likeness.DIFFERENT.value)]
+_FIRST: Final = frozenset({"transaction", "address", "document", "text", "name"})
 _FAR: Final = _GAPS[-1][0]
 
 Level = str | None  # None where the reports do not say enough to compare them
@@ -55,20 +56,10 @@ def compare(left: View, right: View) -> Levels:
 
     Where nothing is shared, neither name nor time, the rest is not looked at: it could change nothing.
     """
-    found = _levels(STRONG, left, right)
-    if not found or found == _OTHER_NAME:
-        gap = _gap(left, right)
-        if gap > _FAR:
-            return [*found, ("time", "far")]
-    return found + _levels(WEAK, left, right)
-
-
-def _levels(features: Mapping[str, Feature], left: View, right: View) -> Levels:
-    found: Levels = []
-    for name, feature in features.items():
-        level = feature.level(left, right)
-        if level is not None:
-            found.append((name, level))
+    found = [(name, level) for name, of in _STRONG if (level := of(left, right)) is not None]
+    if (not found or found == _OTHER_NAME) and _gap(left, right) > _FAR:
+        return [*found, ("time", "far")]
+    found += [(name, level) for name, of in _WEAK if (level := of(left, right)) is not None]
     return found
 
 
@@ -254,14 +245,12 @@ def _tell_list(left: View, _right: View) -> str:
     return f"{left.listed_by} has both"
 
 
-STRONG: Final[Mapping[str, Feature]] = {
+FEATURES: Final[Mapping[str, Feature]] = {
     "transaction": Feature(_transaction, _tell_transactions),
     "address": Feature(_address, _tell_addresses),
     "document": Feature(_document, _tell_pages),
     "text": Feature(_text, _tell_text),
     "name": Feature(_name, _tell_names),
-}
-WEAK: Final[Mapping[str, Feature]] = {
     "time": Feature(_time, _tell_days),
     "amount": Feature(_amount, _tell_fold),
     "chain": Feature(_chain, _tell_chains),
@@ -269,4 +258,5 @@ WEAK: Final[Mapping[str, Feature]] = {
     "way": Feature(_way, _tell_ways),
     "list": Feature(_list, _tell_list),
 }
-FEATURES: Final[Mapping[str, Feature]] = {**STRONG, **WEAK}
+_STRONG: Final = tuple((name, FEATURES[name].level) for name in FEATURES if name in _FIRST)
+_WEAK: Final = tuple((name, FEATURES[name].level) for name in FEATURES if name not in _FIRST)

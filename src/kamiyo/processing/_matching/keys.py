@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from kamiyo.processing._matching.texts import text_keys
@@ -20,16 +18,16 @@ _START: Final = 5  # letters of names that are alike
 _FEWEST_INITIALS: Final = 3
 
 
-def keys_of(view: View) -> Iterator[str]:
+def keys_of(view: View) -> list[str]:
     """The strongest first. Two reports share a key of time if they are one unit of it apart, or nearer."""
-    yield from (f"tx:{each}" for each in sorted(view.transactions))
-    yield from (f"document:{each}" for each in sorted(view.documents))
-    yield from (f"page:{each}" for each in sorted(view.cited | _own_page(view)))
-    yield from _by_name(view)
+    keys = [f"tx:{each}" for each in sorted(view.transactions)]
+    keys += [f"document:{each}" for each in sorted(view.documents)]
+    keys += [f"page:{each}" for each in sorted(view.cited | _own_page(view))]
+    keys += _by_name(view)
     if view.ends - view.starts <= _LONGEST_DATED:
-        yield from _by_day(view)
-        yield from _by_week(view)
-    yield from text_keys(view.text)
+        keys += _by_day(view)
+        keys += _by_week(view)
+    return keys + text_keys(view.text)
 
 
 def _own_page(view: View) -> frozenset[str]:
@@ -37,29 +35,28 @@ def _own_page(view: View) -> frozenset[str]:
     return frozenset() if view.listed_by or not view.page else frozenset({view.page})
 
 
-def _by_name(view: View) -> Iterator[str]:
+def _by_name(view: View) -> list[str]:
     words = sorted(
         {word for name in view.names for word in (*name.words, name.stem) if word not in name.broad}
     )
     initials = sorted({name.initials for name in view.names if len(name.initials) >= _FEWEST_INITIALS})
-    for span in _spans(view, _PERIOD):
-        yield from (f"name-month:{word}:{span}" for word in (*islice(words, _MOST_WORDS), *initials))
+    told = [*words[:_MOST_WORDS], *initials]
+    return [f"name-month:{word}:{span}" for span in _spans(view, _PERIOD) for word in told]
 
 
-def _by_day(view: View) -> Iterator[str]:
-    broad = sorted({word for name in view.names for word in name.broad})
-    steps = sorted({step for amount in view.amounts or () for step in _steps(amount)})
-    for span in _spans(view, 1):
-        yield from (f"address-day:{address}:{span}" for address in sorted(view.addresses))
-        yield from (f"venue-day:{word}:{span}" for word in broad)
-        yield from (f"amount-day:{step}:{span}" for step in steps)
+def _by_day(view: View) -> list[str]:
+    steps = {step for amount in view.amounts or () for step in _steps(amount)}
+    told = [f"address-day:{address}" for address in sorted(view.addresses)]
+    told += [f"venue-day:{word}" for word in sorted({word for name in view.names for word in name.broad})]
+    told += [f"amount-day:{step}" for step in sorted(steps)]
+    return [f"{key}:{span}" for span in _spans(view, 1) for key in told]
 
 
-def _by_week(view: View) -> Iterator[str]:
-    starts = sorted({name.stem[:_START] for name in view.names if name.words})
-    for span in _spans(view, _WEEK):
-        yield from (f"start-week:{start}:{span}" for start in starts)
-        yield from (f"asset-week:{asset}:{span}" for asset in sorted(view.assets - COMMON_ASSETS))
+def _by_week(view: View) -> list[str]:
+    starts = {name.stem[:_START] for name in view.names if name.words}
+    told = [f"start-week:{start}" for start in sorted(starts)]
+    told += [f"asset-week:{asset}" for asset in sorted(view.assets - COMMON_ASSETS)]
+    return [f"{key}:{span}" for span in _spans(view, _WEEK) for key in told]
 
 
 def _spans(view: View, days: int) -> range:

@@ -18,7 +18,7 @@ _X: Final = frozenset({"x.com", "twitter.com", "fxtwitter.com", "vxtwitter.com",
 
 def urls_in(text: str) -> list[str]:
     """Every address of the web in a text."""
-    return _URL.findall(text)
+    return _URL.findall(text) if "://" in text else []
 
 
 def transactions_in(url: str) -> list[str]:

@@ -50,6 +50,7 @@ class Words(NamedTuple):
     """A text taken apart. ``figures`` are the words with a digit."""
 
     words: list[str]
+    different: frozenset[str]
     plain: str
     figures: frozenset[str]
 
@@ -60,7 +61,9 @@ def words_of(text: str) -> Words:
     prefix = _PREFIX.match(text)
     told = text[prefix.end() :] if prefix else text
     words = [word for word in _WORD.findall(told.lower()) if word]
-    return Words(words, " ".join(words), frozenset(word for word in words if not word.isalpha()))
+    different = frozenset(words)
+    figures = frozenset([word for word in different if not word.isalpha()])
+    return Words(words, different, " ".join(words), figures)
 
 
 def text_keys(text: str) -> list[str]:
@@ -92,6 +95,9 @@ def is_repost(text: str, other: str) -> bool:
     if min(len(left.plain), len(right.plain)) < SHORTEST:
         return False
     if not (left.figures <= right.figures or right.figures <= left.figures):
+        return False
+    least = _LEAST_KEPT * min(len(left.different), len(right.different))
+    if len(left.different & right.different) < least:
         return False
     return left.plain == right.plain or _repeats(left.words, right.words)
 

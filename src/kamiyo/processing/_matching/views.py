@@ -68,6 +68,7 @@ _WAYS: Final = (
     ("frontend", ("frontend", "front-end", "dns", "cloudflare", "domain")),
     ("liquidation", ("liquidat", "squeeze", "mark price")),
 )
+_SIGNS: Final = tuple((sign, way) for way, signs in _WAYS for sign in signs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def view_of(report: Report) -> View:
         cited=_cited(report),
         ways=_ways(f"{facts.category or ''} {said}".lower().replace("_", " ")),
         text="" if is_listed else report.text,
-        words=frozenset((*words_of(report.title).words, *words_of(report.text).words)),
+        words=words_of(report.title).different | words_of(report.text).different,
     )
 
 
@@ -173,4 +174,4 @@ def _positive(amounts: Iterable[Decimal | None]) -> list[Decimal]:
 
 
 def _ways(said: str) -> frozenset[str]:
-    return frozenset([way for way, signs in _WAYS if any(sign in said for sign in signs)])
+    return frozenset({way for sign, way in _SIGNS if sign in said})

@@ -38,6 +38,7 @@ def test_other_dress_is_a_repost(other: str) -> None:
         "A wholly different text about something else that is long enough to be compared with others.",
         "Euler exploited",
         "",
+        " ".join(reversed(POST.split())),
     ],
 )
 def test_another_case_is_no_repost(other: str) -> None:
