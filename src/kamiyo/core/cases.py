@@ -11,7 +11,6 @@ import msgspec
 from kamiyo.core.exploits import ExploitStatus, exploit_id
 from kamiyo.core.ids import ExploitId
 from kamiyo.core.reports import Report
-from kamiyo.core.time import Utc
 
 RULES = "rules"  # the author of what no person decided
 
@@ -104,24 +103,6 @@ class CaseEventKind(enum.StrEnum):
     ASKED = "asked"  # a person is asked whether a report belongs here
     ANSWERED = "answered"
     UNDONE = "undone"  # an earlier event was taken back
-
-
-class CaseEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a case's history. ``author`` is a person's name, or ``rules``.
-
-    ``details`` holds what is needed to undo it, as JSON.
-    """
-
-    event_id: int
-    tx_hash: ExploitId
-    kind: CaseEventKind
-    at: Utc
-    author: str
-    reason: str
-    reasons: tuple[Reason, ...] = ()
-    report_ids: tuple[str, ...] = ()
-    other: ExploitId | None = None
-    undone_by: int | None = None
 
 
 def birth_id(report: Report) -> ExploitId:

@@ -104,14 +104,13 @@ class Pipeline:
     def _prepare(self, items: Sequence[Item]) -> tuple[Batch, Counter[Counted]]:
         draft, now = _Draft(), self._clock.now()
         for item in items:
-            match item:
-                case Gap():
-                    draft.gaps.append(item)
-                case Alive():
-                    draft.heard_at = item.heard_at
-                    draft.cursor = item.cursor or draft.cursor
-                case Raw():
-                    self._take(draft, item, now)
+            if isinstance(item, Raw):
+                self._take(draft, item, now)
+            elif isinstance(item, Gap):
+                draft.gaps.append(item)
+            else:
+                draft.heard_at = item.heard_at
+                draft.cursor = item.cursor or draft.cursor
         batch = Batch(
             source=self._aggregator.name,
             events=tuple(draft.events),

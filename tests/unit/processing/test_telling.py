@@ -78,3 +78,15 @@ def test_what_waits_for_its_setting_is_not_unreachable() -> None:
     """The one is its operator's to change, the other is not."""
     assert state_of(NotConfigured("set key")) is SourceState.NOT_CONFIGURED
     assert state_of(Waiting("nobody is there")) is SourceState.UNREACHABLE
+
+
+async def test_a_failure_nobody_can_be_told_of_is_logged_once() -> None:
+    """The database refuses to hear it: the log does, and not each time again."""
+    journal = MemoryJournal()
+    teller = Teller(NODE, journal)
+    journal.unavailable = [StorageUnavailable("gone"), StorageUnavailable("still gone")]
+    with capture_logs() as logs:
+        assert await teller.report_failure(SourceUnavailable("silent")) is None
+        assert await teller.report_failure(SourceUnavailable("silent")) is None
+    assert [(each["event"], each["detail"]) for each in logs] == [("source_state_changed", "gone")]
+    assert journal.states == []
