@@ -9,7 +9,7 @@ from tests.builders import HASH, OTHER_HASH, a_record, a_report
 
 def test_a_case_is_born_with_its_first_transaction() -> None:
     """Of several the first, as the report names them."""
-    assert birth_id(a_report(facts=Facts(transactions=(HASH, OTHER_HASH)))) == HASH
+    assert birth_id(a_report(facts=Facts(transactions=(HASH, OTHER_HASH)))) == ExploitId(HASH)
 
 
 def test_a_case_without_a_transaction_is_born_with_its_reports_id() -> None:
