@@ -67,4 +67,4 @@ def test_texts_have_keys() -> None:
         a_claim(text="About 196500 dollars of somebody were taken on Friday evening by somebody else.")
     )
     assert "figure:196500" in found
-    assert sum(key.startswith("text:") for key in found) == 16
+    assert sum(key.startswith("text:") for key in found) == 12

@@ -65,4 +65,4 @@ def test_keys_stay_the_same() -> None:
     assert text_keys("the quick brown fox jumps over the lazy dog at 12345 paces")[:2] == KEYS
 
 
-KEYS = ["figure:12345", "text:0:85c11141bbf656948f9872c6d0732c49"]
+KEYS = ["figure:12345", "text:0:85c11141d0732c498f9872c6"]
