@@ -186,6 +186,7 @@ class MemoryJournal:
         matching: Matching | None = None,
     ) -> None:
         self.tables = _Tables()
+        self.first_states: dict[str, SourceState] = {}
         self.matching = matching or NoMatching()
         self.inactive = set(inactive)
         self.refuses = refuses
@@ -231,9 +232,13 @@ class MemoryJournal:
         block = self.tables.cursors[source][1] if source in self.tables.cursors else None
         return None if block is None else int(str(block))
 
-    async def register(self, description: SourceDescription) -> bool:
+    async def register(
+        self, description: SourceDescription, state: SourceState = SourceState.STARTING
+    ) -> bool:
         self._answer()
-        self.tables.cursors.setdefault(description.name, (None, None, None, None))
+        if description.name not in self.tables.cursors:
+            self.tables.cursors[description.name] = (None, None, None, None)
+            self.first_states[description.name] = state
         return description.name not in self.inactive
 
     async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:

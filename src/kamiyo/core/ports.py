@@ -181,8 +181,10 @@ class Journal(Protocol):
         """Where the source resumes, or None at its beginning."""
         ...
 
-    async def register(self, description: SourceDescription) -> bool:
-        """Make the source known; whether it is switched on."""
+    async def register(
+        self, description: SourceDescription, state: SourceState = SourceState.STARTING
+    ) -> bool:
+        """Make the source known, a new one in this state; whether it is switched on."""
         ...
 
     async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:

@@ -14,7 +14,7 @@ from kamiyo.core.time import EPOCH, Clock
 from kamiyo.kit import metrics
 from kamiyo.kit.supervision import failure_of
 from kamiyo.processing.reading import Reading
-from kamiyo.processing.telling import Teller, first_cause, state_of
+from kamiyo.processing.telling import Teller, first_cause, state_at_first, state_of
 from kamiyo.storage.polls import PostgresTimetable
 
 _MINUTE = timedelta(minutes=1)
@@ -57,6 +57,12 @@ class PolledSource:
         """The source's name."""
         return self._aggregator.name
 
+    async def register(self) -> None:
+        """Make it known, before anything is asked; StorageUnavailable if that may work later."""
+        await self._journal.register(self._aggregator.description, state_at_first(self._aggregator))
+        await self._timetable.register(self.name, self.poll_every)
+        self._registered = True
+
     async def poll_if_due(self) -> None:
         """Ask the source if it is due and switched on, and nobody else asks it; nothing is raised.
 
@@ -75,7 +81,7 @@ class PolledSource:
 
     async def _poll_if_due(self) -> None:
         if not self._registered:
-            await self._register()
+            await self.register()
         if not self._aggregator.active:
             await self._teller.enter(SourceState.INACTIVE, "switched off by its settings")
         elif await self._failures_if_due() is not None:
@@ -83,11 +89,6 @@ class PolledSource:
                 # Once more: somebody else may have asked it while we got the lease.
                 if lease is not None and (failures := await self._failures_if_due()) is not None:
                     await self._poll(lease, failures)
-
-    async def _register(self) -> None:
-        await self._journal.register(self._aggregator.description)
-        await self._timetable.register(self.name, self.poll_every)
-        self._registered = True
 
     async def _failures_if_due(self) -> int | None:
         turn = await self._timetable.look(self.name)

@@ -29,6 +29,8 @@ async def run_polls(sources: Sequence[PolledSource], pool: Pool) -> None:
     StorageUnavailable when the schedules cannot be read: start it again. A worker that dies is replaced
     within half a minute.
     """
+    for source in sources:
+        await source.register()  # so that it is listed from the start, and not from its first turn on
     scheduler = build_scheduler(pool)
     running = set[asyncio.Task[None]]()
     for source in sources:

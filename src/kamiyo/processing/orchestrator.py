@@ -17,7 +17,7 @@ from kamiyo.core.sources import SourceState, SourceType
 from kamiyo.core.time import Clock
 from kamiyo.kit.supervision import supervise
 from kamiyo.processing.reading import Reading
-from kamiyo.processing.telling import Teller, state_of
+from kamiyo.processing.telling import Teller, state_at_first, state_of
 
 _LOOK_AGAIN = timedelta(seconds=2)
 
@@ -87,7 +87,7 @@ class SupervisedSource:
         await supervise(self._run_once, self._report_failure, self._clock)
 
     async def _run_once(self) -> None:
-        active = await self._journal.register(self._aggregator.description)
+        active = await self._journal.register(self._aggregator.description, state_at_first(self._aggregator))
         if not self._aggregator.active:
             await self._teller.enter(SourceState.INACTIVE, "switched off by its settings")
             return

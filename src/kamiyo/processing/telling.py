@@ -6,7 +6,7 @@ from typing import cast
 
 import structlog
 
-from kamiyo.aggregators.base import NotConfigured, Waiting
+from kamiyo.aggregators.base import BaseAggregator, NotConfigured, Waiting
 from kamiyo.core.errors import KamiyoError, LeaseLost, SourceUnavailable, StorageUnavailable
 from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Journal, Lease
@@ -100,6 +100,11 @@ class Teller:
         if self._told is None or self._told[0] is not state:
             self._log.warning("source_state_changed", state=state.value, detail=detail)
         self._told = (state, detail)
+
+
+def state_at_first(aggregator: BaseAggregator) -> SourceState:
+    """The state a source is made known in: one that its settings leave out is never said to start."""
+    return SourceState.STARTING if aggregator.active else SourceState.INACTIVE
 
 
 def state_of(waiting: Waiting) -> SourceState:

@@ -100,10 +100,12 @@ class PostgresJournal:
         async with translated(), self._pool.acquire() as connection:
             return await sources.read_newest_block(connection, source)
 
-    async def register(self, description: SourceDescription) -> bool:
-        """Make the source known; whether it is switched on."""
+    async def register(
+        self, description: SourceDescription, state: SourceState = SourceState.STARTING
+    ) -> bool:
+        """Make the source known, a new one in this state; whether it is switched on."""
         async with translated(), self._pool.acquire() as connection:
-            return await sources.register(connection, description, self._shown_clock.now())
+            return await sources.register(connection, description, self._shown_clock.now(), state)
 
     async def report_state(self, source: SourceName, state: SourceState, detail: str) -> None:
         """Keep what the ingesting process knows of the source's state."""

@@ -17,7 +17,7 @@ from kamiyo.storage.pool import Connection, translated
 _REGISTER = """
 INSERT INTO sources
     (name, type, url, priority, label, silence_limit, lag_limit, subject, state, state_changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'starting', $9)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (name) DO UPDATE SET type = excluded.type, url = excluded.url, label = excluded.label,
     subject = excluded.subject,
     silence_limit = excluded.silence_limit, lag_limit = excluded.lag_limit
@@ -57,14 +57,18 @@ ORDER BY priority, name
 _TROUBLE = {SourceState.UNREACHABLE, SourceState.FAILED}
 
 
-async def register(connection: Connection, description: SourceDescription, at: datetime) -> bool:
-    """Make a source known or renew its description; whether it is switched on."""
+async def register(
+    connection: Connection,
+    description: SourceDescription,
+    at: datetime,
+    state: SourceState = SourceState.STARTING,
+) -> bool:
+    """Make a source known, a new one in this state, or renew its description; whether it is switched on."""
     row = msgspec.structs.astuple(description)
     name, kind, url, priority, label, silence, lag, _poll_every, subject = row
+    values = (name, kind, url, priority, label, silence, lag, subject, state, at)
     async with translated():
-        return bool(
-            await connection.fetchval(_REGISTER, name, kind, url, priority, label, silence, lag, subject, at)
-        )
+        return bool(await connection.fetchval(_REGISTER, *values))
 
 
 async def report_state(

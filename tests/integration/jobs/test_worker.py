@@ -15,7 +15,7 @@ from pgqueuer.domain.settings import DBSettings
 from kamiyo.aggregators.base import Alive
 from kamiyo.core.errors import StorageUnavailable
 from kamiyo.core.ids import SourceName
-from kamiyo.core.sources import SourceType
+from kamiyo.core.sources import SourceState, SourceType
 from kamiyo.jobs.polling import PolledSource
 from kamiyo.jobs.worker import build_scheduler, look_expression, plain_settings, run_polls
 from kamiyo.kit.clock import SystemClock
@@ -24,6 +24,7 @@ from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.migrate import shipped_migrations
 from kamiyo.storage.polls import PostgresTimetable, prune_jobs
 from kamiyo.storage.pool import Pool, open_pool
+from kamiyo.storage.sources import list_sources
 from tests.builders import NOW
 from tests.fakes import ScriptedAggregator
 
@@ -81,6 +82,25 @@ async def test_of_all_workers_one_polls_a_source_at_a_time(database_url: str) ->
     ):
         await until(lambda: slow.asked >= 3 and quick.asked >= 3)
     assert (slow.most, quick.most) == (1, 1)
+
+
+async def test_sources_are_listed_before_their_first_turn(pool: Pool, database_url: str) -> None:
+    """One that its settings leave out never as one that starts, which would speak against all of it."""
+    asked, left_out = Answers(0), Answers(0, "left_out")
+    left_out.active = False
+    journal, leases, timetable = (
+        PostgresJournal(pool),
+        PostgresLeases(pool, SystemClock()),
+        PostgresTimetable(pool),
+    )
+    sources = [PolledSource(each, journal, leases, timetable, SystemClock()) for each in (asked, left_out)]
+    async with open_pool(database_url, size=1) as unusable:
+        unusable.terminate()  # no schedule is read, so nobody has a turn
+        with pytest.RaisesGroup(StorageUnavailable, allow_unwrapped=True, flatten_subgroups=True):
+            await run_polls(sources, unusable)
+    async with pool.acquire() as connection:
+        known = {each.name: each.state for each in await list_sources(connection)}
+    assert known == {"asked": SourceState.STARTING, "left_out": SourceState.INACTIVE}
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_finish_a_long_poll(database_url: str) -> None:

@@ -85,9 +85,9 @@ async def test_sources_start_in_the_order_of_their_priority() -> None:
     order: list[str] = []
 
     class Watched(MemoryJournal):
-        async def register(self, description) -> bool:
+        async def register(self, description, *state) -> bool:
             order.append(description.name)
-            return await super().register(description)
+            return await super().register(description, *state)
 
     given = [("c", 20), ("b", 10), ("a", 20), ("d", 1)]
     sources = [ScriptedAggregator(name=SourceName(name), priority=priority) for name, priority in given]
@@ -219,6 +219,7 @@ async def test_a_source_whose_settings_switch_it_off_is_never_read() -> None:
         await Orchestrator([source], journal, MemoryLeases(), ManualClock()).run()
     told = (NODE, SourceState.INACTIVE, "switched off by its settings")
     assert (source.read, journal.states, list(journal.tables.cursors)) == ([], [told], [NODE])
+    assert journal.first_states == {NODE: SourceState.INACTIVE}  # never listed as starting
 
 
 async def test_an_inactive_source_is_not_read_until_it_is_switched_on() -> None:
@@ -263,9 +264,9 @@ async def test_the_priorities_operators_set_come_first() -> None:
     order: list[str] = []
 
     class Watched(MemoryJournal):
-        async def register(self, description) -> bool:
+        async def register(self, description, *state) -> bool:
             order.append(description.name)
-            return await super().register(description)
+            return await super().register(description, *state)
 
     journal = Watched()
     journal.known_priorities = {SourceName("c"): 1, SourceName("gone"): 2}
