@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 import structlog
 
+from kamiyo.core.archives import ArchiveObject
 from kamiyo.core.case_rules import build_exploit
 from kamiyo.core.cases import birth_id
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
@@ -135,6 +136,27 @@ class Toolbox:
     budget_of: BudgetOf = no_budget_of
     money: UsdBudget = field(default_factory=NoMoney)
     random: random.Random = field(default_factory=random.Random)
+
+
+class Archive(Protocol):
+    """A source whose past can be asked for, object by object."""
+
+    async def list_objects(self, start: datetime, end: datetime) -> Sequence[ArchiveObject]:
+        """What it keeps of the time from ``start`` up to ``end``, in order; SourceUnavailable as always."""
+        ...
+
+    def read_object(
+        self, found: ArchiveObject, *, assets: Collection[str] = ()
+    ) -> AsyncGenerator[StreamItem, None]:
+        """Everything one object says, once, with no cursor; only of these assets where any are named.
+
+        SourceUnavailable for what may work later; CorruptObject for an object that never can be read.
+        """
+        ...
+
+    def cost_usd(self, objects: int, size: int) -> Decimal:
+        """What reading so many objects, of so many bytes in all, costs whoever asks."""
+        ...
 
 
 class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

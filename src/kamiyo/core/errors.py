@@ -9,6 +9,7 @@ KamiyoError
 │   └── LeaseLost           (another worker does what this one did)
 └── Permanent               trying again cannot work
     ├── MalformedPayload    (one payload or row; the stream goes on; carries the rule it broke)
+    ├── CorruptObject       (an object of an archive does not hold what it should; names it)
     ├── QuestionRefused     (a source will never answer this question)
     │   └── NoSuchThing     (it knows nothing of the name that was asked for)
     ├── InvalidSettings
@@ -69,6 +70,10 @@ class MalformedPayload(Permanent):
     def __init__(self, detail: str = "", *, rule: str = "malformed") -> None:
         super().__init__(detail)
         self.rule = rule
+
+
+class CorruptObject(Permanent):
+    """An object of an archive is cut off, or does not hold what its name says."""
 
 
 class QuestionRefused(Permanent):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from kamiyo.core.archives import BlockRun
 from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import HonestCase
@@ -117,7 +118,8 @@ class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Ordinary fills and public trades are counted and shown to detectors, not stored.
 
-    ``block`` is the block number of the payload where its source counts blocks.
+    ``block`` is the block number of the payload where its source counts blocks; of a payload that holds many
+    blocks, ``block_runs`` are those, in their order.
     """
 
     events: Sequence[Event] = ()
@@ -126,6 +128,7 @@ class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rejects: Sequence[Reject] = ()
     counts: Mapping[Counted, int] = {}
     block: int | None = None
+    block_runs: Sequence[BlockRun] = ()
     last_event_at: datetime | None = None
 
 
@@ -137,6 +140,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     rejects: tuple[Reject, ...] = ()
     gaps: tuple[Gap, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    block_runs: tuple[BlockRun, ...] = ()
     cursor: Cursor | None = None
     newest_block: int | None = None
     heard_at: Utc | None = None
