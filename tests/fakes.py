@@ -200,6 +200,9 @@ class MemoryJournal:
     def under(self, lease: Lease) -> "MemoryJournal":
         return self if self.leases is None else _Fenced(self, self.leases, lease)
 
+    def quiet(self) -> "MemoryJournal":
+        return _Quiet(self)
+
     async def priorities(self) -> Mapping[SourceName, int]:
         self._answer()
         return self.known_priorities
@@ -300,6 +303,30 @@ class _Fenced(MemoryJournal):
     def _hold_fast(self) -> None:
         if self._leases.tokens.get(self._lease.name) != self._lease.token:
             raise LeaseLost(f"{self._lease.name} was given to another worker")
+
+
+class _Quiet(MemoryJournal):
+    """Another journal, of whose writes nobody is told and which move no cursor."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        super().__init__()
+        self._journal = journal
+        self.inactive = journal.inactive
+
+    def under(self, lease: Lease) -> "MemoryJournal":
+        return _Quiet(self._journal.under(lease))
+
+    async def write(self, batch: Batch) -> Written:
+        told = list(self.told_by.tables.published)
+        written = await self._journal.write(msgspec.structs.replace(batch, cursor=None, newest_block=None))
+        self.told_by.tables.published[:] = told
+        return written
+
+    @property
+    def told_by(self) -> MemoryJournal:
+        """The journal that keeps the rows."""
+        journal = self._journal
+        return journal._journal if isinstance(journal, _Fenced) else journal
 
 
 def _write(tables: _Tables, batch: Batch, matching: Matching) -> Written:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import structlog
@@ -138,8 +138,14 @@ class Toolbox:
     random: random.Random = field(default_factory=random.Random)
 
 
+@runtime_checkable
 class Archive(Protocol):
     """A source whose past can be asked for, object by object."""
+
+    @property
+    def daily_limit_usd(self) -> Decimal:
+        """What may be spent of it in a UTC day without a person being asked; 0 where nothing may."""
+        ...
 
     async def list_objects(self, start: datetime, end: datetime) -> Sequence[ArchiveObject]:
         """What it keeps of the time from ``start`` up to ``end``, in order; SourceUnavailable as always."""

@@ -203,6 +203,10 @@ class Journal(Protocol):
         """The same journal, whose writes and reports are LeaseLost once somebody else holds the lease."""
         ...
 
+    def quiet(self) -> Journal:
+        """The same journal for history: what it stores is told to nobody, and moves no cursor or block."""
+        ...
+
     async def priorities(self) -> Mapping[SourceName, int]:
         """The priority of every source that was ever made known, as operators set it."""
         ...

@@ -76,16 +76,18 @@ _WRITE_TOTALS = _keep_newest("claimed_totals", "total_id", _TOTAL)
 _WRITE_POSITIONS = _keep_newest("claimed_positions", "position_id", _POSITION)
 
 
-async def store_claims(connection: Connection, events: Sequence[Event]) -> int:
-    """Store the claims among the events, in the caller's transaction, and tell of new ones; what changed."""
+async def store_claims(connection: Connection, events: Sequence[Event], *, quiet: bool = False) -> int:
+    """Store the claims among the events, in the caller's transaction, and tell of new ones; what changed.
+
+    ``quiet`` tells nobody.
+    """
     orders = {each.claim_id: each for each in _only(Claim, events)}
     changed = 0
     if orders:
         rows = await connection.fetch(_WRITE_CLAIMS, *_columns(orders.values(), _CLAIM))
         new = {row[0] for row in rows}
-        await outbox.publish(
-            connection, "claims", [claim_json(each) for key, each in orders.items() if key in new]
-        )
+        told = [] if quiet else [claim_json(each) for key, each in orders.items() if key in new]
+        await outbox.publish(connection, "claims", told)
         changed = len(new)
     changed += await _replace(connection, _WRITE_TOTALS, _only(ClaimedTotal, events), _TOTAL)
     return changed + await _replace(connection, _WRITE_POSITIONS, _only(ClaimedPosition, events), _POSITION)

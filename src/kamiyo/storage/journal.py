@@ -7,6 +7,8 @@ from copy import copy
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+import msgspec
+
 from kamiyo.core.cases import Matching, NoMatching
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageUnavailable
@@ -67,6 +69,7 @@ class PostgresJournal:
         self._months: set[Month] = set()
         self._outbox_day: date | None = None
         self._lease: Lease | None = None
+        self._quiet = False
 
     def under(self, lease: Lease) -> PostgresJournal:
         """The same journal, whose writes and reports are LeaseLost once somebody else holds the lease."""
@@ -74,15 +77,25 @@ class PostgresJournal:
         fenced._lease = lease  # noqa: SLF001 -- our own copy
         return fenced
 
+    def quiet(self) -> PostgresJournal:
+        """The same journal for history: what it stores is told to nobody, and moves no cursor or block."""
+        silent = copy(self)
+        silent._quiet = True  # noqa: SLF001 -- our own copy
+        return silent
+
     async def write(self, batch: Batch) -> Written:
         """Store the batch in one transaction; StorageUnavailable if that may work later."""
         rows = fill_rows(_only(LiquidatedFill, batch.events))  # before anybody waits for our locks
+        if self._quiet:
+            batch = msgspec.structs.replace(batch, cursor=None, newest_block=None)
         try:
             async with translated(), self._pool.acquire() as connection:
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
                     now = self._shown_clock.now()
-                    written = await _write(connection, batch, rows, self._matching, now)
+                    written = await _write(
+                        connection, batch, rows, self._matching, now, quiet=self._quiet
+                    )
                     await hold_fast(connection, self._lease)
                     return written
         except StorageUnavailable:
@@ -146,7 +159,13 @@ class PostgresJournal:
 
 
 async def _write(
-    connection: Connection, batch: Batch, rows: FillRows, matching: Matching, at: datetime
+    connection: Connection,
+    batch: Batch,
+    rows: FillRows,
+    matching: Matching,
+    at: datetime,
+    *,
+    quiet: bool,
 ) -> Written:
     # What takes locks comes first: before this transaction gets its id, see storage.fills.
     await lock_casebook(connection, batch.events)
@@ -162,9 +181,10 @@ async def _write(
     await accounting.store_rejects(connection, batch.rejects)
     await accounting.store_gaps(connection, batch.gaps)
     await accounting.store_tallies(connection, batch.source, batch.tallies)
-    await outbox.publish(connection, "liquidations", stored.messages)
-    await outbox.publish(connection, "exploits", filed.messages)
-    new_rows += await store_claims(connection, batch.events)
+    if not quiet:
+        await outbox.publish(connection, "liquidations", stored.messages)
+        await outbox.publish(connection, "exploits", filed.messages)
+    new_rows += await store_claims(connection, batch.events, quiet=quiet)
     await sources.advance(connection, batch, at)
     return Written(
         new_fills=stored.new_fills,
