@@ -13,6 +13,7 @@ import msgspec
 from kamiyo.aggregators import base
 from kamiyo.aggregators._node_payloads import normalize
 from kamiyo.aggregators.base import Alive, BaseAggregator, Headers, Response, StreamItem, Toolbox, Waiting
+from kamiyo.core.archives import BlockRun
 from kamiyo.core.cases import Matching, NoMatching
 from kamiyo.core.claims import Claim, Claims
 from kamiyo.core.codec import to_json
@@ -32,7 +33,7 @@ from kamiyo.core.liquidations import (
 )
 from kamiyo.core.ports import Batch, Counted, Event, Lease, Normalized, Raw, Reject, Tally, Written
 from kamiyo.core.sources import SourceDescription, SourceState
-from kamiyo.core.time import Clock
+from kamiyo.core.time import Clock, hour_of
 from kamiyo.storage.claims import claim_json
 from tests.builders import CHAIN, NOW, a_source_description
 from tests.fake_casebook import MemoryCases
@@ -126,6 +127,10 @@ def node_normalize(raw: Raw) -> Normalized:
     return normalize(raw, CHAIN)
 
 
+BlockHour = tuple[str, str, datetime]  # source, chain, hour
+BlocksOfHour = tuple[tuple[tuple[int, int], ...], datetime, datetime]  # half-open ranges, first and last time
+
+
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal holds, in one form whatever keeps it; without when it was recorded."""
 
@@ -138,6 +143,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     rejects: frozenset[tuple[object, ...]]  # source, stream, rule, detail, kept payload, length
     gaps: frozenset[tuple[object, ...]]  # source, scale, scope, first, after_last
     spans: Mapping[tuple[str, str], tuple[tuple[tuple[int, int], ...], Mapping[Counted, int]]]
+    block_hours: Mapping[BlockHour, BlocksOfHour]
     cursors: Mapping[str, tuple[object, ...]]  # cursor, newest block, heard at, last event at
     published: tuple[tuple[str, bytes], ...]  # channel and message, in the order of publication
     states: Mapping[Row, Row]  # what tests.fake_states.newest() makes of all words
@@ -157,6 +163,7 @@ class _Tables:
     rejects: dict[tuple[object, ...], tuple[object, ...]] = field(default_factory=dict)
     gaps: dict[tuple[object, ...], Gap] = field(default_factory=dict)
     spans: dict[tuple[str, str], tuple[list[tuple[int, int]], Counter[Counted]]] = field(default_factory=dict)
+    block_hours: dict[BlockHour, BlocksOfHour] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
     cursors: dict[str, tuple[object, ...]] = field(default_factory=dict)
     words: set[State] = field(default_factory=set)
@@ -265,6 +272,7 @@ class MemoryJournal:
             spans={
                 key: (tuple(ranges), dict(+counts)) for key, (ranges, counts) in sorted(tables.spans.items())
             },
+            block_hours=dict(tables.block_hours),
             cursors=dict(tables.cursors),
             published=tuple(tables.published),
             states=newest(tables.words),
@@ -342,6 +350,9 @@ def _write(tables: _Tables, batch: Batch, matching: Matching) -> Written:
         tables.gaps.setdefault((gap.source, gap.scale, gap.scope, gap.first, gap.after_last), gap)
     for tally in batch.tallies:
         _count(tables, batch.source, tally)
+    for run in batch.block_runs:
+        for hour in {hour_of(run.first_at), hour_of(run.last_at)}:
+            _add_blocks(tables, (batch.source, batch.chain, hour), run)
     _advance(tables, batch)
     return Written(new_fills=new_fills, changed_liquidations=len(changed), new_rows=rows)
 
@@ -421,13 +432,25 @@ def _count(tables: _Tables, source: str, tally: Tally) -> None:
     if any(low <= start and end <= high for low, high in ranges):
         return
     counts.update(tally.counts)
+    ranges[:] = _joined([*ranges, (start, end)])
+
+
+def _add_blocks(tables: _Tables, key: BlockHour, run: BlockRun) -> None:
+    before = ((), run.first_at, run.last_at)
+    ranges, first_at, last_at = tables.block_hours.get(key, before)
+    joined = tuple(_joined([*ranges, (run.first, run.last + 1)]))
+    tables.block_hours[key] = (joined, min(first_at, run.first_at), max(last_at, run.last_at))
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges as the fewest that hold the same numbers."""
     joined: list[tuple[int, int]] = []
-    for low, high in sorted([*ranges, (start, end)]):
+    for low, high in sorted(ranges):
         if joined and low <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], high))
         else:
             joined.append((low, high))
-    ranges[:] = joined
+    return joined
 
 
 def _advance(tables: _Tables, batch: Batch) -> None:

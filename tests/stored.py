@@ -81,6 +81,10 @@ async def _stored(connection: Connection) -> Stored:
             for row in await connection.fetch("SELECT * FROM gaps")
         ),
         spans={_scope(row): _span(row) for row in await connection.fetch("SELECT * FROM spans")},
+        block_hours={
+            (row["source"], row["chain"], row["hour"]): (_ranges(row), row["first_at"], row["last_at"])
+            for row in await connection.fetch("SELECT * FROM block_hours")
+        },
         cursors={
             row["name"]: tuple(row[name] for name in ("cursor", "newest_block", "heard_at", "last_event_at"))
             for row in await connection.fetch("SELECT * FROM sources")
@@ -161,5 +165,8 @@ def _scope(row: asyncpg.Record) -> tuple[str, str]:
 
 
 def _span(row: asyncpg.Record) -> tuple[tuple[tuple[int, int], ...], Mapping[Counted, int]]:
-    counts = {name: row[name] for name in Counted if row[name]}
-    return tuple((each.lower, each.upper) for each in row["ranges"]), counts
+    return _ranges(row), {name: row[name] for name in Counted if row[name]}
+
+
+def _ranges(row: asyncpg.Record) -> tuple[tuple[int, int], ...]:
+    return tuple((each.lower, each.upper) for each in row["ranges"])

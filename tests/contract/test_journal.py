@@ -1,6 +1,7 @@
 """What every journal promises, asked of the one in memory and of the one in PostgreSQL."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from kamiyo.core.archives import BlockRun
 from kamiyo.core.claims import Claim, ClaimedAction, Claims
 from kamiyo.core.codec import to_json
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import MarginMode
-from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ids import Chain, Cursor, SourceName
 from kamiyo.core.liquidations import fill_key, fold, liquidation_id, merge, observe
 from kamiyo.core.money import Usd
 from kamiyo.core.ports import Counted, Journal, Span, Tally, Written
@@ -24,6 +26,7 @@ from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Pool
 from tests.builders import (
     API,
+    CHAIN,
     HASH,
     NODE,
     NOW,
@@ -162,6 +165,7 @@ async def test_writing_a_batch_twice_changes_nothing(kept: Kept) -> None:
         rejects=(a_reject(),),
         gaps=(a_gap(),),
         tallies=(Tally(span=Span("f", 0, 9), counts={Counted.PAYLOADS: 1}),),
+        block_runs=(BlockRun(first=3, last=4, first_at=NOW, last_at=NOW),),
         cursor=Cursor("9"),
         newest_block=4,
         heard_at=NOW,
@@ -341,6 +345,48 @@ async def test_scopes_and_sources_are_counted_apart(kept: Kept) -> None:
         (NODE, "b"): 2,
         (API, "a"): 2,
     }
+
+
+RUNS = [
+    (1, 9, 0, 20),
+    (10, 12, 20, 21),
+    (14, 30, 22, 59),
+    (31, 40, 59, 61),
+    (41, 50, 62, 119),
+    (13, 13, 21, 22),
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_blocks_are_the_same_whatever_the_batches_and_their_order(kept: Kept, seed: int) -> None:
+    """However runs are cut into batches, in whatever order and however often: the hours hold the same."""
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    minute = timedelta(minutes=1)
+    runs = [
+        BlockRun(first=first, last=last, first_at=hour + begin * minute, last_at=hour + end * minute)
+        for first, last, begin, end in RUNS
+    ]
+    chance = random.Random(seed)
+    shuffled = chance.sample(runs, len(runs)) + chance.choices(runs, k=3)
+    while shuffled:
+        size = chance.randint(1, 3)
+        await kept.write(block_runs=tuple(shuffled[:size]))
+        shuffled = shuffled[size:]
+    assert (await kept.stored()).block_hours == {
+        (NODE, CHAIN, hour): (((1, 41),), hour, hour + 61 * minute),
+        (NODE, CHAIN, hour + 60 * minute): (((31, 51),), hour + 59 * minute, hour + 119 * minute),
+    }
+
+
+async def test_blocks_of_sources_and_chains_are_kept_apart(kept: Kept) -> None:
+    """A number alone says nothing of who read the block, nor of which chain it is."""
+    run = BlockRun(first=1, last=2, first_at=NOW, last_at=NOW)
+    other = Chain("hyperliquid_testnet")
+    for source, chain in [(NODE, CHAIN), (API, CHAIN), (NODE, other)]:
+        await kept.write(source=source, chain=chain, block_runs=(run,))
+    hours = (await kept.stored()).block_hours
+    assert {key[:2] for key in hours} == {(NODE, CHAIN), (API, CHAIN), (NODE, other)}
+    assert {blocks[0] for blocks in hours.values()} == {((1, 3),)}
 
 
 async def test_a_refusal_is_kept_once_and_within_bounds(kept: Kept) -> None:

@@ -38,6 +38,11 @@ NOTES: Final = {
     "honest_cases": (EVER, "16 in all; as `exploits`"),
     "rejects": (EVER, "none while the source keeps to its documented form; equal ones are kept once"),
     "gaps": (EVER, "none while nothing is missed"),
+    "block_hours": (EVER, "24 for each source that counts blocks, each written again with every batch"),
+    "heard_hours": (EVER, "24 for each source, each written again once a minute"),
+    "fill_hours": (EVER, "24"),
+    "coverage_hours": (EVER, "24 for each source of liquidations"),
+    "coverage_shares": (EVER, "at most 360 for each source of liquidations: hours, methods and sizes"),
     "spans": (EVER, "one for each file read: 24 for each stream"),
     "outbox": (
         "seven days, then the day's partition is dropped",

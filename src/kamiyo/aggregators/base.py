@@ -20,7 +20,7 @@ from kamiyo.core.cases import birth_id
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
-from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ids import MAINNET, Chain, Cursor, SourceName
 from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, WeightBudget
 from kamiyo.core.reports import Report
 from kamiyo.core.sources import SourceDescription
@@ -174,11 +174,12 @@ class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class BaseAggregator(ABC):
     """One source. Subclasses say how to read it; nobody else knows its shapes.
 
-    One that is not ``active`` by its settings is known and never read.
+    One that is not ``active`` by its settings is known and never read. ``chain`` is what it tells of.
     """
 
     description: SourceDescription
     active: bool = True
+    chain: Chain = MAINNET
 
     def __init__(self, tools: Toolbox) -> None:
         self.clock = tools.clock

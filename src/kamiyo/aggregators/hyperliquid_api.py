@@ -115,7 +115,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
         self._tools = tools
         self._makers = _parsed_makers(settings.makers)
         self._addresses = _addresses(settings)
-        self._chain = _CHAINS[settings.network]
+        self.chain = _CHAINS[settings.network]
         self._decoded = DecodedTrades()
         self._inquirer = Inquirer(
             self._addresses.info,
@@ -140,7 +140,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
 
     def normalize(self, raw: Raw) -> Normalized:
         """What a frame or an answer says; MalformedPayload if nothing of it can be understood."""
-        return normalize(raw, self._chain, self._decoded)
+        return normalize(raw, self.chain, self._decoded)
 
     async def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
         """All that is heard from now on, with the gap since ``cursor``; without ``follow`` a few answers."""
@@ -160,7 +160,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
         started = to_millis(self.clock.now())
         return Shared(
             source=self.name,
-            chain=self._chain,
+            chain=self.chain,
             clock=self.clock,
             outlet=Outlet(self.name),
             coverage=Coverage(self.name, cursor),

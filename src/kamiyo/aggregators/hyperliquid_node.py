@@ -63,6 +63,7 @@ class HyperliquidNodeAggregator(BaseAggregator):
         )
         super().__init__(tools)
         self._settings = settings
+        self.chain = Chain(settings.chain)
         self._told_ignored: tuple[str, ...] = ()
 
     async def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
@@ -99,7 +100,7 @@ class HyperliquidNodeAggregator(BaseAggregator):
 
     def normalize(self, raw: Raw) -> Normalized:
         """What a line says; MalformedPayload if nothing of it can be understood."""
-        return normalize(raw, Chain(self._settings.chain))
+        return normalize(raw, self.chain)
 
     def _look(self, files: NodeFiles) -> str | None:
         problem = files.problem()

@@ -19,6 +19,8 @@ ExploitId = NewType("ExploitId", str)
 SourceName = NewType("SourceName", str)
 Cursor = NewType("Cursor", str)
 
+MAINNET = Chain("hyperliquid")
+
 _ADDRESS_BYTES, _HASH_BYTES = 20, 32
 # First-dex perps (kPEPE), HIP-3 perps (xyz:TSLA), spot (@107, PURR/USDC), outcomes (#20).
 _ASSET = re.compile(

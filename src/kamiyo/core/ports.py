@@ -15,7 +15,7 @@ from kamiyo.core.archives import BlockRun
 from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import HonestCase
-from kamiyo.core.ids import Cursor, SourceName
+from kamiyo.core.ids import MAINNET, Chain, Cursor, SourceName
 from kamiyo.core.reports import Report, ReportDeleted
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.states import AccountState, MarketState, VaultState
@@ -119,7 +119,8 @@ class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Ordinary fills and public trades are counted and shown to detectors, not stored.
 
     ``block`` is the block number of the payload where its source counts blocks; of a payload that holds many
-    blocks, ``block_runs`` are those, in their order.
+    blocks, ``block_runs`` are those that were understood whole, in their order. A run that crosses the border
+    of an hour counts in both hours.
     """
 
     events: Sequence[Event] = ()
@@ -133,9 +134,14 @@ class Normalized(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The unit of work: what one transaction stores."""
+    """The unit of work: what one transaction stores.
+
+    ``block_runs`` are those whose every row is among the events, or was stored before; of ``chain``, as are
+    the liquidations the source tells of.
+    """
 
     source: SourceName
+    chain: Chain = MAINNET
     events: tuple[Event, ...] = ()
     rejects: tuple[Reject, ...] = ()
     gaps: tuple[Gap, ...] = ()

@@ -11,6 +11,7 @@ import msgspec
 Utc = Annotated[datetime, msgspec.Meta(tz=True)]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -35,6 +36,11 @@ def from_millis(millis: int) -> datetime:
 def to_millis(moment: datetime) -> int:
     """Whole milliseconds since the epoch, rounded down."""
     return (moment - EPOCH) // _MILLISECOND
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The beginning of the hour in UTC that holds the moment."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 @lru_cache(maxsize=1024)

@@ -106,6 +106,7 @@ class Deduplicator:
             rejects=normalized.rejects,
             counts=counts,
             block=normalized.block,
+            block_runs=normalized.block_runs,
             last_event_at=normalized.last_event_at,
         )
 

@@ -113,10 +113,12 @@ class Pipeline:
                 draft.cursor = item.cursor or draft.cursor
         batch = Batch(
             source=self._aggregator.name,
+            chain=self._aggregator.chain,
             events=tuple(draft.events),
             rejects=tuple(draft.rejects),
             gaps=tuple(draft.gaps),
             tallies=tuple(draft.tallies),
+            block_runs=self._continuity.block_runs,
             cursor=draft.cursor,
             newest_block=self._continuity.newest_block,
             heard_at=draft.heard_at,
@@ -126,10 +128,12 @@ class Pipeline:
         return batch, draft.counts
 
     def _take(self, draft: _Draft, raw: Raw, now: datetime) -> None:
-        normalized = validate(self._deduplicator.fresh(normalize(self._aggregator.normalize, raw)), raw, now)
-        gap = self._continuity.follow(normalized, now)
-        if gap is not None:
-            draft.gaps.append(gap)
+        read = normalize(self._aggregator.normalize, raw)
+        fresh = self._deduplicator.fresh(read)
+        normalized = validate(fresh, raw, now)
+        # Of what is read again the refused rows may be gone already: its blocks are no more whole for that.
+        sound = normalized is fresh if fresh is read else validate(read, raw, now) is read
+        draft.gaps += self._continuity.follow(normalized, now, sound=sound)
         draft.events += normalized.events
         draft.rejects += normalized.rejects
         draft.counts.update(normalized.counts)
@@ -158,6 +162,7 @@ def _refusal(item: Item, batch: Batch, error: StorageRefused) -> tuple[Batch, Co
         events=(),
         rejects=(reject(item, rule="storage_refused", detail=str(error)),),
         tallies=() if item.span is None else (Tally(span=item.span, counts=counts),),
+        block_runs=(),
         first_event_at=None,
         last_event_at=None,
     )

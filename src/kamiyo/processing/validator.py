@@ -57,6 +57,7 @@ def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
         rejects=[*normalized.rejects, *rejects],
         counts=counts,
         block=normalized.block,
+        block_runs=normalized.block_runs,
         last_event_at=normalized.last_event_at,
     )
 

@@ -21,6 +21,7 @@ from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Clock
 from kamiyo.kit.clock import SystemClock
 from kamiyo.storage import accounting, outbox, sources, states
+from kamiyo.storage.block_hours import HeardMinutes, store_block_runs, store_fill_hours
 from kamiyo.storage.casebook import lock_casebook, store_reports
 from kamiyo.storage.claims import store_claims
 from kamiyo.storage.exploits import store_honest_case
@@ -67,6 +68,7 @@ class PostgresJournal:
         self._clock = clock or SystemClock()
         self._shown_clock = shown_clock or self._clock
         self._months: set[Month] = set()
+        self._heard = HeardMinutes()
         self._outbox_day: date | None = None
         self._lease: Lease | None = None
         self._quiet = False
@@ -96,12 +98,16 @@ class PostgresJournal:
                     written = await _write(
                         connection, batch, rows, self._matching, now, quiet=self._quiet
                     )
+                    await self._heard.store(connection, batch)
+                    await sources.advance(connection, batch, now)
                     await hold_fast(connection, self._lease)
-                    return written
         except StorageUnavailable:
             # Maybe a partition is gone that was there: a database can be restored behind our back.
             self._months, self._outbox_day = set(), None
+            self._heard.forget()
             raise
+        self._heard.stored(batch)
+        return written
 
     async def cursor(self, source: SourceName) -> Cursor | None:
         """Where the source resumes, or None at its beginning."""
@@ -170,6 +176,8 @@ async def _write(
     # What takes locks comes first: before this transaction gets its id, see storage.fills.
     await lock_casebook(connection, batch.events)
     stored = await store_fills(connection, rows)
+    if stored.messages:
+        await store_fill_hours(connection, _only(LiquidatedFill, batch.events))
     filed = await store_reports(connection, batch.events, matching, at)
     new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
     new_rows += await _store_movements(connection, _only(LedgerMovement, batch.events))
@@ -185,7 +193,7 @@ async def _write(
         await outbox.publish(connection, "liquidations", stored.messages)
         await outbox.publish(connection, "exploits", filed.messages)
     new_rows += await store_claims(connection, batch.events, quiet=quiet)
-    await sources.advance(connection, batch, at)
+    await store_block_runs(connection, batch)
     return Written(
         new_fills=stored.new_fills,
         changed_liquidations=len(stored.messages),

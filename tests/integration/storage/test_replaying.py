@@ -31,7 +31,7 @@ FACTS = (
     [
         ("write", 2),
         ("statement", 9),
-        ("statement", 31),
+        ("statement", 33),
         ("statement", 64),
         ("commit", 3),
         ("committed", 3),

@@ -52,6 +52,7 @@ async def test_one_transaction_holds_all_that_a_batch_says() -> None:
         (20, 1),
     ]
     assert (batch.source, batch.cursor, batch.newest_block) == (NODE, "7", 7)
+    assert [(run.first, run.last) for run in batch.block_runs] == [(5, 5), (7, 7)]
     assert (batch.heard_at, batch.last_event_at) == (later.received_at, NOW.replace(microsecond=250_123))
     assert outcome.counts[Counted.LIQUIDATED_FILLS] == outcome.written.new_fills == 2
     assert outcome.counts[Counted.REJECTS] == 1
@@ -247,3 +248,16 @@ async def test_what_was_done_is_measured() -> None:
         1,
     ]
     assert read("kamiyo_source_lag_seconds") == pytest.approx(5, abs=0.001)
+
+
+async def test_a_block_with_a_refused_row_is_never_whole_however_often_it_is_read() -> None:
+    """What memory drops of a repetition does not make the block complete."""
+    journal = MemoryJournal()
+    running = pipeline(journal)
+    bad, good = line(1, 5, px="0.0"), line(2, 6)
+    for items in ([bad, bad, good], [good, bad]):
+        await running.run(items)
+    runs = [[(run.first, run.last) for run in batch.block_runs] for batch in journal.batches]
+    assert runs == [[(6, 6)], [(6, 6)]]
+    assert journal.batches[0].newest_block == 6
+    assert journal.batches[0].gaps == ()
