@@ -47,15 +47,19 @@ async def run_polls(sources: Sequence[PolledSource], pool: Pool) -> None:
 
 
 def build_scheduler(pool: Pool) -> SchedulerManager:
-    """The schedules of pgqueuer in our tables, whatever names its environment variables may hold."""
+    """The schedules of pgqueuer in our tables."""
+    return SchedulerManager(plain_queries(pool))
+
+
+def plain_queries(pool: Pool) -> Queries:
+    """What pgqueuer asks of our tables, whatever names its environment variables may hold."""
     settings = plain_settings()
-    queries = Queries(
+    return Queries(
         AsyncpgPoolDriver(pool),
         qb.QueryBuilderEnvironment(settings),
         qb.QueryQueueBuilder(settings),
         qb.QuerySchedulerBuilder(settings),
     )
-    return SchedulerManager(queries)
 
 
 def plain_settings() -> DBSettings:

@@ -21,6 +21,11 @@ CHANGED_LIQUIDATIONS = Counter(
 SOURCE_LAG = Gauge(
     "kamiyo_source_lag_seconds", "Newest payload's hearing minus the venue's own time in it.", ["source"]
 )
+EXPIRED_EVENTS = Counter(
+    "kamiyo_expired_events_total",
+    "Facts that were heard and not stored, as what is of their time is not kept any more.",
+    ["dataset"],
+)
 
 POLLS = Counter(
     "kamiyo_polls_total",
@@ -32,6 +37,23 @@ LEASE_LOSSES = Counter(
     "kamiyo_lease_losses_total",
     "Readings that ended because another worker was given the source: this one stood still for too long.",
     ["source"],
+)
+
+# --- history ----------------------------------------------------------------------------------------------
+
+BACKFILL_READINGS = Counter(
+    "kamiyo_backfill_readings_total",
+    "Readings of an archive's objects that ended here: done, known (another backfill had read it), failed, "
+    "missing, retried (read again later), lost (another worker goes on) or stopped (this one ended).",
+    ["source", "result"],
+)
+BACKFILL_READ_BYTES = Counter(
+    "kamiyo_backfill_read_bytes_total",
+    "Bytes of history read here, as they are once decompressed.",
+    ["source"],
+)
+BACKFILL_SECONDS = Counter(
+    "kamiyo_backfill_seconds_total", "Time readings of an archive's objects took here.", ["source"]
 )
 
 # --- the venue's limit ------------------------------------------------------------------------------------
@@ -67,6 +89,35 @@ SOURCE_NEXT_POLL = Gauge(
     "kamiyo_source_next_poll_timestamp_seconds",
     "When a source that is asked now and then is asked next; absent for others, and where that is at once.",
     ["source"],
+)
+
+BACKFILL_OBJECTS = Gauge(
+    "kamiyo_backfill_objects",
+    "Objects of all backfills by state; absent while the database does not answer.",
+    ["state"],
+)
+
+# --- retention --------------------------------------------------------------------------------------------
+
+RETENTION_DONE = Gauge(
+    "kamiyo_retention_done_timestamp_seconds",
+    "When what is past its time was last looked for and all of it was let go.",
+)
+RETENTION_PARTITIONS = Counter(
+    "kamiyo_retention_dropped_partitions_total", "Partitions dropped as their time was past.", ["dataset"]
+)
+RETENTION_ROWS = Counter(
+    "kamiyo_retention_dropped_rows_total", "Rows dropped or deleted as their time was past.", ["dataset"]
+)
+RETENTION_EXPORTED_ROWS = Counter(
+    "kamiyo_retention_exported_rows_total",
+    "Rows written to a file before they were dropped.",
+    ["dataset"],
+)
+RETENTION_POSTPONED = Counter(
+    "kamiyo_retention_postponed_total",
+    "Times something was left for the next round: busy (the tables were in use), or not exported.",
+    ["dataset", "reason"],
 )
 
 # --- HTTP -------------------------------------------------------------------------------------------------

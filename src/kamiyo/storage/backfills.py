@@ -24,7 +24,6 @@ from kamiyo.core.backfills import (
     identity_of,
     state_after,
 )
-from kamiyo.core.events import Gap
 from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Lease
 from kamiyo.core.time import Clock
@@ -85,17 +84,6 @@ WHERE object_id = $1 AND state IN ('queued', 'running') RETURNING backfill_id
 _LOCK_BACKFILL = "SELECT backfill_id FROM backfills WHERE backfill_id = $1 FOR UPDATE"
 _STATES = "SELECT DISTINCT state FROM backfill_objects WHERE backfill_id = $1"
 _END = "UPDATE backfills SET state = $2, done_at = $3 WHERE backfill_id = $1"
-_OPEN_GAPS = """
-SELECT g.source, g.scale, g.scope, g.first, g.after_last, g.reason, g.started_at, g.ended_at, g.detected_at
-FROM gaps g JOIN sources s ON s.name = g.source
-WHERE g.closed_at IS NULL AND s.subject = 'venue' AND g.source <> ALL($1::text[])
-ORDER BY g.detected_at DESC LIMIT $2
-"""
-_CLOSE_GAP = """
-UPDATE gaps SET closed_at = $6
-WHERE source = $1 AND scale = $2 AND scope = $3 AND first = $4 AND after_last = $5 AND closed_at IS NULL
-"""
-_MOST_GAPS = 10_000
 _DETAIL_LENGTH = 500
 
 
@@ -166,18 +154,6 @@ class PostgresBackfills:
                 await outbox.publish(connection, CHANNEL, [await read_message(connection, object_id)])
             await hold_fast(connection, lease)
         return backfill is not None
-
-    async def open_gaps(self, archives: Sequence[SourceName]) -> list[Gap]:
-        """The open gaps of what tells of the venue, the newest first, but for those of the archives."""
-        async with translated(), self._pool.acquire() as connection:
-            rows = await connection.fetch(_OPEN_GAPS, archives, _MOST_GAPS)
-        return [Gap(**dict(row)) for row in rows]
-
-    async def close_gap(self, gap: Gap) -> bool:
-        """Say that what a source did not hear is known by now; False where that was said before."""
-        key = (gap.source, gap.scale, gap.scope, gap.first, gap.after_last)
-        async with translated(), self._pool.acquire() as connection:
-            return await connection.execute(_CLOSE_GAP, *key, self._clock.now()) == "UPDATE 1"
 
 
 async def _write_plan(connection: Connection, plan: BackfillPlan, at: datetime) -> int:

@@ -40,7 +40,7 @@ WHERE {{condition}} ORDER BY backfill_id {{order}} LIMIT {{limit}}
 """  # noqa: S608
 _OBJECT_COLUMNS = f"""
 object_id, backfill_id, source, 's3://' || bucket || '/' || key, etag, stream, {as_moment("start")},
-{as_moment("start + length")}, size, state, detail, attempts, failures, bytes_read, payloads,
+{as_moment("(start + length)")}, size, state, detail, attempts, failures, bytes_read, payloads,
 liquidated_fills, new_fills, rejects, {as_moment("started_at")}, {as_moment("done_at")}
 """
 _TROUBLES = f"""
