@@ -25,7 +25,7 @@ _COLUMNS = {
     "liquidation_fills": (
         'chain, protocol, timestamp, liquidation_id, asset, tid, "user", side, method, price, size, '
         "mark_price, source, hash, role, liquidated_user, direction_text, margin_mode, closed_pnl, fee, "
-        "position_size_before, observations"
+        "position_size_before, counterparty, observations"
     ),
     "liquidations": (
         'chain, protocol, timestamp, liquidation_id, "user", asset, side, method, size, liquidation_price, '

@@ -329,6 +329,7 @@ def a_counterparty_fill(**changes: Any) -> LiquidatedFill:
         "closed_pnl": None,
         "fee": None,
         "position_size_before": None,
+        "counterparty": MAKER,
     }
     return a_liquidated_fill(**mirror | changes)
 

@@ -61,6 +61,7 @@ POOLS: dict[str, list[object]] = {
     "fee": [*SIGNED],
     "position_size_before": [*SIGNED],
     "direction_text": ["Close Long", "Open Short"],
+    "counterparty": [None, MAKER, VAULT],
 }
 IDENTITIES: dict[str, list[object]] = {
     "asset": ["ETH", "xyz:TSLA", "@107"],
@@ -180,6 +181,14 @@ def test_a_victims_row_is_shown_wherever_there_is_one(seen) -> None:
         assert item.fill.role is min((row.role for row in rows), key=list(FillRole).index)
         assert item.fill in rows
         assert item.observations == {row.observation for row in rows}
+
+
+@given(st.lists(sights_of_one, min_size=1, max_size=10))
+def test_a_counterparty_that_any_row_names_is_known(seen) -> None:
+    """Who took the other side is known as soon as one row says it, and the smaller of two stays."""
+    for key, item in written({}, seen).items():
+        told = {sight.counterparty for sight in seen if keyed(sight)[0] == key} - {None}
+        assert item.counterparty == min(told, default=None)
 
 
 @given(st.permutations([a_liquidated_fill(), a_counterparty_fill(), a_liquidated_fill(source=API)]))

@@ -139,6 +139,7 @@ class FillShape(Shape):
     closed_pnl: Digits | None
     fee: Digits | None
     position_size_before: Digits | None
+    counterparty: str | None
     source: str
     observations: list[str]
 

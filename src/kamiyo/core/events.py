@@ -107,7 +107,8 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ``liquidated_user`` the underwater account. ``side`` is the side of the lost position.
     ``price`` and ``mark_price`` in USD, ``size`` in base units, ``closed_pnl`` and ``fee`` in USD.
     What only the victim's row knows is None in a counterparty's; ``direction_text`` is empty where no row
-    said it.
+    said it. ``counterparty`` is who took the other side: known from that account's own row and from a public
+    trade, None in a victim's row, which does not name it (of an ADL it is ``liquidated_user``).
     """
 
     source: SourceName
@@ -129,6 +130,8 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     closed_pnl: Usd | None = None
     fee: Usd | None = None
     position_size_before: Size | None = None
+    # No part of the content and so of no checksum: it follows from which row it was, and versions stay.
+    counterparty: Address | None = None
 
     def __post_init__(self) -> None:
         """Find out now what everybody asks: numbers just made are still in the processor's cache."""

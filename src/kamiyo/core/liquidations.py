@@ -76,10 +76,14 @@ class LiquidationMetadata(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ObservedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One fill with everybody's observations of it: the unit that is stored."""
+    """One fill with everybody's observations of it: the unit that is stored.
+
+    ``counterparty`` is what all rows together say: ``fill`` is the best of them, and may not know it.
+    """
 
     fill: LiquidatedFill
     observations: frozenset[str]
+    counterparty: Address | None
 
     @property
     def observed_by(self) -> frozenset[SourceName]:
@@ -105,16 +109,23 @@ def _beginning(moment: Utc) -> str:
 
 def observe(fill: LiquidatedFill) -> ObservedFill:
     """The fill as one source's single observation."""
-    return ObservedFill(fill=fill, observations=frozenset((fill.observation,)))
+    return ObservedFill(
+        fill=fill, observations=frozenset((fill.observation,)), counterparty=fill.counterparty
+    )
 
 
 def merge(one: ObservedFill, other: ObservedFill) -> ObservedFill:
     """Both observations of one fill as one: the victim's row outranks the counterparty's.
 
-    Among equal ranks the greater content wins, so that the result does not depend on order.
+    Among equal ranks the greater content wins, so that the result does not depend on order. Of two
+    counterparties the smaller address stays, for the same reason: a ``tid`` is a hash and two trades of one
+    liquidation may share it, and a source may be wrong.
     """
     best = max(one.fill, other.fill, key=_rank)
-    return ObservedFill(fill=best, observations=one.observations | other.observations)
+    known, told = one.counterparty, other.counterparty
+    if known is None or (told is not None and told < known):
+        known = told
+    return ObservedFill(fill=best, observations=one.observations | other.observations, counterparty=known)
 
 
 def merge_all(fills: Iterable[tuple[FillKey, ObservedFill]]) -> dict[FillKey, ObservedFill]:
@@ -211,8 +222,8 @@ def _sources(observations: Iterable[str]) -> tuple[SourceName, ...]:
     return tuple(sorted({SourceName(each.partition("/")[0]) for each in observations}))
 
 
-def _rank(fill: LiquidatedFill) -> tuple[int, tuple[str, ...], str, str]:
-    return _ROLE_RANKS[fill.role], fill.content, fill.source, fill.hash or ""
+def _rank(fill: LiquidatedFill) -> tuple[int, tuple[str, ...], str, str, str]:
+    return _ROLE_RANKS[fill.role], fill.content, fill.source, fill.hash or "", fill.counterparty or ""
 
 
 def _source_rank(source: SourceName) -> tuple[int, str]:

@@ -69,6 +69,7 @@ def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) ->
         role=FillRole.PUBLIC,
         liquidated_user=taker,
         direction_text="",
+        counterparty=parse_address(trade.maker),
     )
 
 

@@ -125,6 +125,7 @@ def liquidated_fill(
         closed_pnl=None if closed_pnl is None else Usd(closed_pnl),
         fee=None if fee is None else Usd(fee),
         position_size_before=None if before is None else Size(before),
+        counterparty=None if victim else row_user,
     )
 
 

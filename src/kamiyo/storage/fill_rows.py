@@ -29,7 +29,7 @@ from kamiyo.storage import copy_text as text
 FILL_COLUMNS = (
     "chain", "protocol", "timestamp", "liquidation_id", "asset", "tid", "user", "side", "method",
     "price", "size", "mark_price", "source", "hash", "role", "liquidated_user", "direction_text",
-    "margin_mode", "closed_pnl", "fee", "position_size_before", "observations",
+    "margin_mode", "closed_pnl", "fee", "position_size_before", "counterparty", "observations",
 )  # fmt: skip
 LIQUIDATION_COLUMNS = (
     "chain", "protocol", "timestamp", "liquidation_id", "user", "asset", "side", "method", "size",
@@ -87,6 +87,7 @@ def fill_line(key: FillKey, observed: ObservedFill) -> str:
             pnl or text.NULL,
             fee or text.NULL,
             before or text.NULL,
+            observed.counterparty or text.NULL,
             text.array(tuple(seen) if len(seen) == 1 else sorted(seen)),
         )
     )
@@ -132,7 +133,11 @@ def _place_text(chain: Chain, asset: Asset, moment: datetime) -> str:
 def fill_from_row(row: asyncpg.Record | Mapping[str, object]) -> ObservedFill:
     """A stored fill as the value it was."""
     record = msgspec.convert(dict(row), _FillRow, strict=False)
-    return ObservedFill(fill=record.as_fill(), observations=frozenset(record.observations))
+    return ObservedFill(
+        fill=record.as_fill(),
+        observations=frozenset(record.observations),
+        counterparty=record.counterparty,
+    )
 
 
 class _FillRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +160,12 @@ class _FillRow(msgspec.Struct, frozen=True, kw_only=True):
     closed_pnl: Usd | None
     fee: Usd | None
     position_size_before: Size | None
+    counterparty: Address | None
     observations: list[str]
 
     def as_fill(self) -> LiquidatedFill:
         names = LiquidatedFill.__struct_fields__
-        return LiquidatedFill(**{name: getattr(self, name) for name in names})
+        values = {name: getattr(self, name) for name in names}
+        if self.role is FillRole.VICTIM:  # the column holds what another row told
+            values["counterparty"] = None
+        return LiquidatedFill(**values)

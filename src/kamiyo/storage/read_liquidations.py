@@ -43,7 +43,8 @@ _ONE = f"SELECT {_COLUMNS} FROM liquidations WHERE timestamp = $1 AND liquidatio
 _FILLS = f"""
 SELECT asset, tid, "user", side, method, {as_digits("price")}, {as_digits("size")}, {as_digits("mark_price")},
     {as_moment("timestamp")}, hash, role, liquidated_user, direction_text, margin_mode,
-    {as_digits("closed_pnl")}, {as_digits("fee")}, {as_digits("position_size_before")}, source, observations
+    {as_digits("closed_pnl")}, {as_digits("fee")}, {as_digits("position_size_before")}, counterparty, source,
+    observations
 FROM liquidation_fills
 WHERE chain = $1 AND protocol = $2 AND timestamp = $3 AND liquidation_id = $4 ORDER BY asset, tid
 """  # noqa: S608

@@ -90,6 +90,7 @@ class FillText(msgspec.Struct, frozen=True, gc=False):
     closed_pnl: str | None
     fee: str | None
     position_size_before: str | None
+    counterparty: str | None
     source: str
     observations: list[str]
 

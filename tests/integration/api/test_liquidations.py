@@ -14,6 +14,7 @@ from kamiyo.core.margin import Direction
 from kamiyo.core.time import rfc3339
 from tests.builders import (
     API,
+    MAKER,
     NODE,
     NOW,
     OTHER_VICTIM,
@@ -112,13 +113,15 @@ async def test_filter(client, node, query, expected):
 
 
 async def test_fills_of_one_liquidation(client, node):
-    """A single liquidation brings all of its fills with their roles and everybody's observations."""
+    """A single liquidation brings all of its fills with their roles, both sides and all observations."""
     fills = [a_liquidated_fill(), a_counterparty_fill(tid=102, source=API)]
     await node.write(a_batch(events=(*fills, a_counterparty_fill(source=API))))
     body = (await client.get(f"/liquidations/{liquidation_id(fills[0])}")).json()["data"]
-    assert [(each["tid"], each["role"], len(each["observations"])) for each in body["fills"]] == [
-        (101, "victim", 2),
-        (102, "counterparty", 1),
+    assert [
+        (each["tid"], each["role"], each["counterparty"], len(each["observations"])) for each in body["fills"]
+    ] == [
+        (101, "victim", MAKER, 2),
+        (102, "counterparty", MAKER, 1),
     ]
     assert body["fill_count"] == 2
     assert body["version"] == 3

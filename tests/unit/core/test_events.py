@@ -112,6 +112,16 @@ def test_another_source_and_another_row_are_other_observations() -> None:
     )
 
 
+def test_who_took_the_other_side_is_no_new_observation() -> None:
+    """What was stored before it was known keeps its checksums and versions."""
+    seen = a_counterparty_fill(counterparty=None)
+    assert a_counterparty_fill().counterparty == MAKER
+    assert (seen.content, seen.observation) == (
+        a_counterparty_fill().content,
+        a_counterparty_fill().observation,
+    )
+
+
 def test_movements_under_one_hash_are_told_apart() -> None:
     """A digest differs with what moved and with whom it concerns, and with nothing else."""
     movement = a_ledger_movement()

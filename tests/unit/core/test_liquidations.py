@@ -1,3 +1,4 @@
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -19,6 +20,7 @@ from tests.builders import (
     API,
     ARCHIVE,
     HASH,
+    MAKER,
     MILLIS,
     NODE,
     NOW,
@@ -43,6 +45,7 @@ SAME_IDENTITY = {
     "source": API,
     "tid": 102,
     "price": Decimal(1),
+    "counterparty": MAKER,
     "size": Decimal(1),
     "liquidated_user": OTHER_VICTIM,
     "side": Direction.SHORT,
@@ -82,7 +85,9 @@ def test_one_sight_of_a_fill_is_one_observation() -> None:
     """What is observed carries the fill, who saw it and nothing else."""
     seen = observe(a_liquidated_fill())
     assert seen == ObservedFill(
-        fill=a_liquidated_fill(), observations=frozenset({a_liquidated_fill().observation})
+        fill=a_liquidated_fill(),
+        observations=frozenset({a_liquidated_fill().observation}),
+        counterparty=None,
     )
     assert seen.observed_by == {NODE}
 
@@ -118,6 +123,24 @@ def test_sources_that_agree_are_shown_under_one_of_them_whatever_the_order() -> 
     """Equal content from two sources still has one answer."""
     one, other = observe(a_liquidated_fill()), observe(a_liquidated_fill(source=API))
     assert merge(one, other) == merge(other, one)
+
+
+def test_a_counterparty_told_by_any_row_is_known_beside_the_victims() -> None:
+    """The victim's row stays what it is, and the fill knows who took the other side."""
+    victim, maker = observe(a_liquidated_fill()), observe(a_counterparty_fill())
+    merged = merge(victim, maker)
+    assert merged == merge(maker, victim)
+    assert merged.fill.counterparty is None
+    assert merged.counterparty == MAKER
+
+
+def test_of_two_counterparties_the_smaller_address_stays() -> None:
+    """Two trades that share a tid, or sources that disagree, end the same in every order."""
+    makers = [observe(a_counterparty_fill(counterparty=user)) for user in (VAULT, MAKER, None)]
+    for one, two, three in itertools.permutations(makers):
+        merged = merge(merge(one, two), three)
+        assert merged == merge(one, merge(two, three)) == merge(merge(*makers[:2]), makers[2])
+        assert merged.counterparty == MAKER
 
 
 def test_merging_what_is_known_changes_nothing() -> None:

@@ -180,10 +180,17 @@ def test_a_completed_trade_is_a_liquidated_fill() -> None:
         closed_pnl=None,
         fee=None,
         position_size_before=None,
+        counterparty=MAKER,
     )
     assert fill == like
     assert fill.method is LiquidationMethod.MARKET
     assert liquidation_id(fill) == liquidation_id(a_liquidated_fill())
+
+
+def test_a_trade_whose_maker_has_no_address_is_refused() -> None:
+    """Whoever took the other side is part of what is told, and no text of the venue's is stored unseen."""
+    with pytest.raises(MalformedPayload):
+        completed_fill(told(a_trade(tid=102, users=("0xnobody", VICTIM))), source=API, chain=CHAIN)
 
 
 def test_who_buys_loses_a_short() -> None:

@@ -1,14 +1,24 @@
 """Fills and liquidations as rows: each once, in order, with what COPY and subscribers get."""
 
+import re
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from kamiyo.core.codec import to_json
+from kamiyo.core.events import FillRole
 from kamiyo.core.liquidations import fill_key, liquidation_id
 from kamiyo.storage import copy_text
-from kamiyo.storage.fill_rows import FILL_COLUMNS, LIQUIDATION_COLUMNS, fill_rows, liquidation_row
-from tests.builders import API, HASH, NOW, a_counterparty_fill, a_liquidated_fill, a_liquidation
+from kamiyo.storage.fill_rows import (
+    FILL_COLUMNS,
+    LIQUIDATION_COLUMNS,
+    fill_from_row,
+    fill_line,
+    fill_rows,
+    liquidation_row,
+)
+from tests.builders import API, HASH, NOW, VAULT, a_counterparty_fill, a_liquidated_fill, a_liquidation
 
 
 def test_rows_are_made_once_for_each_fill_in_the_order_of_their_keys() -> None:
@@ -36,6 +46,33 @@ def test_a_fills_row_holds_its_columns_in_order() -> None:
     [line] = fill_rows([a_counterparty_fill(hash=None)]).lines.values()
     row = fields(line)
     assert {row[name] for name in ("hash", "closed_pnl", "fee", "position_size_before")} == {copy_text.NULL}
+
+
+@pytest.mark.parametrize(
+    "fills",
+    [  # the last: two sources that disagree
+        [a_liquidated_fill()],
+        [a_counterparty_fill()],
+        [a_counterparty_fill(role=FillRole.PUBLIC, direction_text="")],
+        [a_liquidated_fill(), a_counterparty_fill()],
+        [a_counterparty_fill(counterparty=VAULT), a_counterparty_fill(source=API)],
+    ],
+)
+def test_a_row_read_back_is_the_fill_it_was(fills) -> None:
+    """Written again it is the same row, with who took the other side where any row said so."""
+    rows = fill_rows(fills)
+    [(key, line)] = rows.lines.items()
+    read: dict[str, object] = {
+        name: None if text == copy_text.NULL else text for name, text in fields(line).items()
+    }
+    read["observations"] = re.findall(r'[^"{},]+', str(read["observations"]))
+    again = fill_from_row(read)
+    assert fill_line(key, again) == line
+    assert (again.fill.role, again.counterparty) == (
+        rows.observed[key].fill.role,
+        rows.observed[key].counterparty,
+    )
+    assert (again.fill.counterparty is None) is (again.fill.role is FillRole.VICTIM)
 
 
 def test_a_liquidations_row_and_message_say_the_same() -> None:
