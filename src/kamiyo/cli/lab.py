@@ -19,7 +19,7 @@ from kamiyo.lab.faults import FaultKind, Faults, drawn_faults
 from kamiyo.lab.ports import Tape
 from kamiyo.lab.tape import open_tape
 from kamiyo.lab.venue import open_lab_venue
-from kamiyo.runtime.processes import stop_signal
+from kamiyo.runtime.stopping import stop_signal
 
 lab = typer.Typer(no_args_is_help=True, help="Try clients against recordings.")
 

@@ -41,7 +41,6 @@ from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Journal, Lease, Leases
 from kamiyo.core.time import EPOCH, Clock
 from kamiyo.jobs.worker import plain_queries, plain_settings
-from kamiyo.kit import metrics
 from kamiyo.kit.supervision import failure_of
 from kamiyo.processing.backfill import read_object
 from kamiyo.processing.telling import first_cause, state_at_first
@@ -62,10 +61,9 @@ _log = structlog.get_logger()
 
 
 class _Ending(NamedTuple):
-    """How an object ended: its state, the name of that among the readings, and why."""
+    """How an object ended, and why."""
 
     state: ObjectState
-    result: str
     detail: str
 
 
@@ -76,14 +74,13 @@ class _Later(NamedTuple):
     detail: str
 
 
-_READ = _Ending(ObjectState.DONE, "done", "")
+_READ = _Ending(ObjectState.DONE, "")
 
 
 @dataclass(slots=True)
 class _Turn:
     """What became of one look at an object."""
 
-    source: str = ""
     name: str = ""
     wait: timedelta | None = None
 
@@ -117,16 +114,13 @@ class ObjectReader:
             return turn.wait
         cause = first_cause(error)
         _log.warning("backfill_object_left", object=turn.name, detail=f"{type(cause).__name__}: {cause}")
-        if isinstance(cause, LeaseLost):
-            metrics.BACKFILL_READINGS.labels(turn.source, "lost").inc()
-            return None
-        return _BUSY
+        return None if isinstance(cause, LeaseLost) else _BUSY  # who has the lease by now has a job, too
 
     async def _take(self, object_id: int, turn: _Turn) -> None:
         wanted = await self._backfills.look(object_id)
         if wanted is None or wanted.state not in _OPEN:
             return
-        turn.source, turn.name = wanted.found.source, wanted.found.name
+        turn.name = wanted.found.name
         aggregator = self._archives.get(wanted.found.source)
         if aggregator is None or not await self._may_read(aggregator):
             turn.wait = _ELSEWHERE
@@ -157,10 +151,10 @@ class ObjectReader:
     async def _ending_unread(self, wanted: BackfillObject) -> _Ending | None:
         """How it ends without being read, if it does."""
         if not wanted.again and await self._backfills.read_before(wanted.found.source, [wanted.found]):
-            return _Ending(ObjectState.DONE, "known", "read before")
+            return _Ending(ObjectState.DONE, "read before")
         if is_deadly(wanted.attempts, wanted.failures):
             deaths = wanted.attempts - wanted.failures
-            return _Ending(ObjectState.FAILED, "failed", f"whoever read it ended {deaths} times")
+            return _Ending(ObjectState.FAILED, f"whoever read it ended {deaths} times")
         return None
 
     async def _error_of_reading(
@@ -172,20 +166,17 @@ class ObjectReader:
             return await failure_of(reading.run)
         except asyncio.CancelledError:
             # The process is told to end: that is nobody's failure, and the object is the next one's.
-            _counted(wanted, "stopped")
             with suppress(StorageUnavailable, LeaseLost, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     await self._backfills.put_back(wanted.object_id, "", lease, failed=False)
             raise
 
     async def _put_back(self, wanted: BackfillObject, lease: Lease, later: _Later) -> None:
-        _counted(wanted, "retried")
         _log.info("backfill_object_put_back", object=wanted.found.name, detail=later.detail)
         await self._backfills.put_back(wanted.object_id, later.detail, lease, failed=True)
 
     async def _settle(self, wanted: BackfillObject, lease: Lease, ending: _Ending) -> None:
         if await self._backfills.settle(wanted.object_id, ending.state, ending.detail, lease):
-            _counted(wanted, ending.result)
             level = _log.info if ending.state is ObjectState.DONE else _log.warning
             told = {"state": ending.state.value, "detail": ending.detail}
             level("backfill_object_settled", object=wanted.found.name, **told)
@@ -197,13 +188,9 @@ def _ending_of(cause: Exception, failures: int) -> _Ending | _Later:
         raise cause
     detail = f"{type(cause).__name__}: {cause}"
     if isinstance(cause, NoSuchThing):
-        return _Ending(ObjectState.MISSING, "missing", detail)
+        return _Ending(ObjectState.MISSING, detail)
     wait = wait_before_attempt(failures) if isinstance(cause, Transient) else None
-    return _Ending(ObjectState.FAILED, "failed", detail) if wait is None else _Later(wait, detail)
-
-
-def _counted(wanted: BackfillObject, result: str) -> None:
-    metrics.BACKFILL_READINGS.labels(wanted.found.source, result).inc()
+    return _Ending(ObjectState.FAILED, detail) if wait is None else _Later(wait, detail)
 
 
 class _Reading:
@@ -223,26 +210,16 @@ class _Reading:
         self._clock = clock
         self._tell = tell
         self._told_at = EPOCH
-        self._counts = ObjectCounts()
 
     async def run(self) -> None:
         """Read it all."""
-        began = self._clock.now()
         found, assets = self._wanted.found, self._wanted.assets
-        try:
-            counts = await read_object(
-                self._aggregator, found, self._journal, self._clock, assets=assets, told=self._hear
-            )
-            await self._tell(counts)
-        finally:
-            seconds = (self._clock.now() - began).total_seconds()
-            metrics.BACKFILL_SECONDS.labels(found.source).inc(seconds)
+        counts = await read_object(
+            self._aggregator, found, self._journal, self._clock, assets=assets, told=self._hear
+        )
+        await self._tell(counts)
 
     async def _hear(self, counts: ObjectCounts) -> None:
-        metrics.BACKFILL_READ_BYTES.labels(self._wanted.found.source).inc(
-            counts.bytes_read - self._counts.bytes_read
-        )
-        self._counts = counts
         now = self._clock.now()
         if now - self._told_at >= _TELL_EVERY:
             await self._tell(counts)

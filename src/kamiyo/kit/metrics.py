@@ -39,23 +39,6 @@ LEASE_LOSSES = Counter(
     ["source"],
 )
 
-# --- history ----------------------------------------------------------------------------------------------
-
-BACKFILL_READINGS = Counter(
-    "kamiyo_backfill_readings_total",
-    "Readings of an archive's objects that ended here: done, known (another backfill had read it), failed, "
-    "missing, retried (read again later), lost (another worker goes on) or stopped (this one ended).",
-    ["source", "result"],
-)
-BACKFILL_READ_BYTES = Counter(
-    "kamiyo_backfill_read_bytes_total",
-    "Bytes of history read here, as they are once decompressed.",
-    ["source"],
-)
-BACKFILL_SECONDS = Counter(
-    "kamiyo_backfill_seconds_total", "Time readings of an archive's objects took here.", ["source"]
-)
-
 # --- the venue's limit ------------------------------------------------------------------------------------
 
 WEIGHT_TAKEN = Counter(
@@ -95,6 +78,15 @@ BACKFILL_OBJECTS = Gauge(
     "kamiyo_backfill_objects",
     "Objects of all backfills by state; absent while the database does not answer.",
     ["state"],
+)
+BACKFILL_READ_BYTES = Gauge(
+    "kamiyo_backfill_read_bytes", "Bytes of history that were read, as they are once decompressed."
+)
+BACKFILL_SECONDS = Gauge(
+    "kamiyo_backfill_seconds", "Time from the first reading of each object of history to its end, added up."
+)
+BACKFILL_FAILURES = Gauge(
+    "kamiyo_backfill_failures", "Readings of objects of history that failed; most are repeated."
 )
 
 # --- retention --------------------------------------------------------------------------------------------

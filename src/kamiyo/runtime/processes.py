@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import ipaddress
-import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,8 +35,10 @@ from kamiyo.kit.transport import open_session
 from kamiyo.processing.matching import Matcher
 from kamiyo.processing.orchestrator import Orchestrator
 from kamiyo.runtime.embedded import RunningEngines
+from kamiyo.runtime.backfilling import work_on_history
 from kamiyo.runtime.server import serve
 from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.stopping import stop_signal
 from kamiyo.runtime.wiring import build_aggregators
 from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.journal import PostgresJournal
@@ -89,6 +90,7 @@ class Running:
     clock: Clock
     catalogues_loaded: asyncio.Event
     stage: Stage
+    roles: Collection[Role]
 
 
 def check_host(host: str) -> None:
@@ -137,6 +139,7 @@ async def run(
             clock=clock,
             catalogues_loaded=loaded,
             stage=stage,
+            roles=roles,
         )
         stopping = stopping or stop_signal()
         async with asyncio.TaskGroup() as tasks:
@@ -248,6 +251,14 @@ async def _work(running: Running, _stopping: asyncio.Event) -> None:
             tasks.create_task(_supervised("housekeeping", lambda: keep_house(pool, clock), clock))
             if polled:
                 tasks.create_task(_supervised("polls", lambda: run_polls(polled, pool), clock))
+            if running.stage.showing.live:  # a recording has no other past
+                tasks.create_task(_supervised("history", lambda: _work_on_history(running), clock))
+
+
+async def _work_on_history(running: Running) -> None:
+    """Beside what is live, unless this process does nothing but work."""
+    beside = set(running.roles) != {Role.WORK}
+    await work_on_history(running.settings, running.database_url, beside=beside)
 
 
 async def _look_after(engines: RunningEngines, clock: Clock) -> None:
@@ -279,12 +290,3 @@ _ROLES: dict[Role, Callable[[Running, asyncio.Event], Coroutine[None, None, None
     Role.SERVE: _serve,
     Role.WORK: _work,
 }
-
-
-def stop_signal() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    return stopping

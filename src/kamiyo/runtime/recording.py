@@ -26,8 +26,9 @@ from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
 from kamiyo.lab.recorder import Recorder
 from kamiyo.lab.recording import MAINNET, TESTNET, Origin, name_of
-from kamiyo.runtime.processes import prepare_database, stop_signal
+from kamiyo.runtime.processes import prepare_database
 from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.stopping import stop_signal
 from kamiyo.runtime.wiring import build_aggregators
 from kamiyo.storage.budgets import PostgresBudget, budgets_of
 from kamiyo.storage.pool import open_pool

@@ -18,8 +18,9 @@ from kamiyo.lab.recording import TESTNET, Origin, find_recording
 from kamiyo.lab.tape import open_tape
 from kamiyo.lab.venue import open_lab_venue
 from kamiyo.runtime.embedded import RunningEngines
-from kamiyo.runtime.processes import Role, Stage, check_host, run, stop_signal
+from kamiyo.runtime.processes import Role, Stage, check_host, run
 from kamiyo.runtime.settings import Settings
+from kamiyo.runtime.stopping import stop_signal
 from kamiyo.storage.throwaway import throwaway_database
 
 SOURCE = "hyperliquid_api"

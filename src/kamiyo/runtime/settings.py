@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -27,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: int = 8000
     log_json: bool = False
     database_pool_size: int = 8
+    backfill_objects_at_once: Annotated[int, msgspec.Meta(ge=2, le=32)] = 2
+    gap_backfill_after_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 2
     sources: dict[str, dict[str, object]] = {}
 
     @property
@@ -43,6 +46,8 @@ DESCRIPTIONS = {
     "port": "port the API listens on",
     "log_json": "log JSON lines instead of text",
     "database_pool_size": "connections to the database each process may use",
+    "backfill_objects_at_once": "objects of history each worker reads at a time, 2 to 32",
+    "gap_backfill_after_hours": "how long after its end a gap is looked for in an archive",
     "sources": "a table for each source: [sources.NAME] in kamiyo.toml, or KAMIYO__SOURCES__NAME__KEY",
 }
 

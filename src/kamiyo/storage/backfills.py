@@ -54,6 +54,7 @@ FROM backfill_objects WHERE state IN ('queued', 'running') AND ($1::bigint IS NU
 ORDER BY object_id
 ON CONFLICT DO NOTHING
 """
+_ANY_OPEN = "SELECT EXISTS (SELECT FROM backfill_objects WHERE state IN ('queued', 'running'))"
 _READ_BEFORE = """
 SELECT DISTINCT bucket, key, etag FROM backfill_objects
 JOIN unnest($2::text[], $3::text[], $4::text[]) AS wanted (bucket, key, etag) USING (bucket, key, etag)
@@ -105,6 +106,11 @@ class PostgresBackfills:
         """Give every object that is to be read a job, if it has none: a worker may have died with it."""
         async with translated(), self._pool.acquire() as connection:
             await connection.execute(_ENQUEUE, None)
+
+    async def any_open(self) -> bool:
+        """Whether anything is to be read."""
+        async with translated(), self._pool.acquire() as connection:
+            return bool(await connection.fetchval(_ANY_OPEN))
 
     async def read_before(
         self,

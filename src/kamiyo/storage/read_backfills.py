@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from kamiyo.core.backfills import BackfillState
@@ -49,7 +47,11 @@ WHERE backfill_id = $1 AND (state IN {_TROUBLED} OR failures > 0 AND state <> 'd
 ORDER BY object_id LIMIT {MAX_TROUBLES}
 """  # noqa: S608
 _OBJECT = f"SELECT {_OBJECT_COLUMNS} FROM backfill_objects WHERE object_id = $1"  # noqa: S608
-_BY_STATE = "SELECT state, count(*) FROM backfill_objects GROUP BY state"
+_BY_STATE = """
+SELECT state, count(*), sum(bytes_read)::bigint, sum(failures)::bigint,
+    coalesce(extract(epoch FROM sum(coalesce(done_at, clock_timestamp()) - started_at))::bigint, 0)
+FROM backfill_objects GROUP BY state
+"""
 # A worker beats at least this often for each job it has; see jobs.backfilling.
 _WORKERS = """
 SELECT count(DISTINCT queue_manager_id) FROM pgqueuer
@@ -115,6 +117,16 @@ class BackfillObjectText(msgspec.Struct, frozen=True, gc=False):
     done_at: str | None
 
 
+class ObjectSums(msgspec.Struct, frozen=True, gc=False):
+    """What the objects of one state came to: ``seconds`` from the first reading of each to its end."""
+
+    state: str
+    objects: int
+    bytes_read: int
+    failures: int
+    seconds: int
+
+
 async def read_backfills(
     connection: Connection, *, past: Rank | None, limit: int, descending: bool
 ) -> list[tuple[Rank, BackfillText]]:
@@ -146,9 +158,9 @@ async def read_message(connection: Connection, object_id: int) -> bytes:
     return to_json(BackfillObjectText(*tuple(row)))
 
 
-async def count_objects(connection: Connection) -> Mapping[str, int]:
-    """How many objects are in each state, of all backfills there ever were."""
-    return {row[0]: row[1] for row in await connection.fetch(_BY_STATE)}
+async def sum_objects(connection: Connection) -> list[ObjectSums]:
+    """What all objects of all backfills came to, by their state."""
+    return [ObjectSums(*tuple(row)) for row in await connection.fetch(_BY_STATE)]
 
 
 async def count_workers(connection: Connection) -> int:
