@@ -55,6 +55,13 @@ WEIGHT_WAIT_SECONDS = Counter(
     ["task"],
 )
 
+# --- coverage ---------------------------------------------------------------------------------------------
+
+COVERAGE_HOURS_MEASURED = Counter(
+    "kamiyo_coverage_hours_measured_total",
+    "Hours of which it was measured here what each source saw, again where more became known of them.",
+)
+
 # --- what the database knows, read when it is scraped -----------------------------------------------------
 
 MODE = Gauge("kamiyo_mode", "1 for the mode of what this server shows: LIVE, REPLAY or SIMULATED.", ["mode"])
@@ -74,6 +81,12 @@ SOURCE_NEXT_POLL = Gauge(
     ["source"],
 )
 
+COVERAGE_RATIO = Gauge(
+    "kamiyo_liquidation_coverage_ratio",
+    "Share of the liquidated USD a source saw of what its references saw, over the measured hours of the seven "
+    "days up to the newest of them; absent while none is measured.",
+    ["source"],
+)
 BACKFILL_OBJECTS = Gauge(
     "kamiyo_backfill_objects",
     "Objects of all backfills by state; absent while the database does not answer.",
