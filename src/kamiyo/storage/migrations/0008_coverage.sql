@@ -35,7 +35,7 @@ CREATE TABLE fill_hours (
 
 -- What was measured of each source in each hour, or why there is no figure. seen_usd is of what the reference
 -- saw, too; unknown_usd is what the source saw and the reference did not, and is part of no share.
--- measured_from is what the measurement was made from: the sum of the versions above.
+-- measured_from tells one state of the tables above from another: once they say more, the hour is measured again.
 CREATE TABLE coverage_hours (
     chain         text COLLATE "C" NOT NULL,
     hour          timestamptz NOT NULL,
@@ -52,7 +52,7 @@ CREATE TABLE coverage_hours (
     measured_at   timestamptz NOT NULL,
     PRIMARY KEY (chain, hour, source)
 );
-CREATE INDEX coverage_hours_by_source ON coverage_hours (source, chain, hour) WHERE reason IS NULL;
+CREATE INDEX coverage_hours_by_source ON coverage_hours (source, hour) WHERE reason IS NULL;
 
 -- The same by method and by how large the liquidation was to the reference, of hours that have a figure.
 CREATE TABLE coverage_shares (
