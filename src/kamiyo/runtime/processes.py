@@ -27,6 +27,7 @@ from kamiyo.core.money import install_context
 from kamiyo.core.sources import SourceType
 from kamiyo.core.time import Clock
 from kamiyo.jobs.housekeeping import keep_house, keep_house_once
+from kamiyo.jobs.measuring import keep_measuring
 from kamiyo.jobs.polling import PolledSource
 from kamiyo.jobs.worker import run_polls
 from kamiyo.kit.clock import SystemClock
@@ -249,6 +250,8 @@ async def _work(running: Running, _stopping: asyncio.Event) -> None:
         polled = [PolledSource(each, journal, leases, timetable, running.stage.clock) for each in sources]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_supervised("housekeeping", lambda: keep_house(pool, clock), clock))
+            shown = running.stage.clock
+            tasks.create_task(_supervised("measuring", lambda: keep_measuring(pool, clock, shown), clock))
             if polled:
                 tasks.create_task(_supervised("polls", lambda: run_polls(polled, pool), clock))
             if running.stage.showing.live:  # a recording has no other past
