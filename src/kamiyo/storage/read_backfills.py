@@ -16,7 +16,10 @@ _COLUMNS = f"""
 backfill_id, {as_moment("requested_at")}, requested_by, source, {as_moment("start")}, {as_moment('"end"')},
 assets, reason, state, {as_moment("done_at")}, {as_digits("cost_usd")}, objects, bytes,
 p.objects_done, p.objects_failed, p.objects_running, p.bytes_done, p.bytes_read, p.payloads,
-p.liquidated_fills, p.new_fills, p.rejects, p.seconds
+p.liquidated_fills, p.new_fills, p.rejects, p.seconds,
+CASE WHEN p.seconds > 0 THEN p.bytes_done / p.seconds END,
+CASE WHEN state = 'running' AND p.bytes_done > 0
+    THEN ((bytes - p.bytes_done)::numeric * p.seconds / p.bytes_done)::bigint END
 """
 # The time that counts begins with the first reading: how long a backfill waited says nothing of its rate.
 _PROGRESS = f"""
@@ -60,7 +63,11 @@ WHERE entrypoint = 'backfill' AND status = 'picked' AND heartbeat > clock_timest
 
 
 class BackfillText(msgspec.Struct, frozen=True, gc=False):
-    """A backfill and how far it is, as text; ``bytes`` as they are stored, ``bytes_read`` of payload."""
+    """A backfill and how far it is, as text.
+
+    ``bytes`` and ``bytes_done`` as they are stored, ``bytes_read`` as they are once decompressed; ``seconds``
+    since the first reading began.
+    """
 
     backfill_id: int
     requested_at: str
@@ -85,6 +92,8 @@ class BackfillText(msgspec.Struct, frozen=True, gc=False):
     new_fills: int
     rejects: int
     seconds: int | None
+    rate_bytes_per_second: int | None
+    seconds_left: int | None
 
     @property
     def over(self) -> bool:

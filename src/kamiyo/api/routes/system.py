@@ -24,6 +24,7 @@ from kamiyo.api.schemas import (
     StatsShape,
     responses,
 )
+from kamiyo.api.services.backfills import measure_backfills
 from kamiyo.api.services.coverage import show_coverage
 from kamiyo.api.services.health import Status, check_health, is_ready, measure_sources
 from kamiyo.api.services.meta import show_meta
@@ -100,4 +101,5 @@ async def get_ready(state: State) -> Response:
 async def get_metrics(state: State) -> Response:
     """Everything measured, for Prometheus."""
     await measure_sources(state)
+    await measure_backfills(state)
     return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)

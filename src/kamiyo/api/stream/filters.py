@@ -8,7 +8,16 @@ from operator import attrgetter
 
 import msgspec
 
-from kamiyo.api.stream.grammar import ANY, Claims, Exploits, Liquidations, Sources, Wanted, subscription_text
+from kamiyo.api.stream.grammar import (
+    ANY,
+    Backfills,
+    Claims,
+    Exploits,
+    Liquidations,
+    Sources,
+    Wanted,
+    subscription_text,
+)
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -24,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     status: str | None = None
     exchange: str | None = None
     name: str | None = None
+    source: str | None = None
 
 
 Test = Callable[[Facts], bool]
@@ -61,7 +71,9 @@ def build_selection(wanted: Wanted) -> Selection:
 
 def _build_test(wanted: Wanted) -> Test | None:
     expected = {name: str(value) for name, value in _filters(wanted).items() if value not in {None, ANY}}
-    least = None if isinstance(wanted, Sources) or wanted.min_usd is None else Decimal(wanted.min_usd)
+    least = (
+        None if isinstance(wanted, Sources | Backfills) or wanted.min_usd is None else Decimal(wanted.min_usd)
+    )
     equal = _build_equal(expected) if expected else None
     if least is None:
         return equal
@@ -95,3 +107,5 @@ def _filters(wanted: Wanted) -> dict[str, str | None]:
             return {"asset": wanted.asset, "exchange": wanted.exchange, "side": wanted.side}
         case Sources():
             return {"name": wanted.source}
+        case Backfills():
+            return {"source": wanted.source}

@@ -68,7 +68,13 @@ class Sources(_Wanted, frozen=True, tag="sources"):
     source: str = ANY
 
 
-Wanted: TypeAlias = Liquidations | Exploits | Claims | Sources
+class Backfills(_Wanted, frozen=True, tag="backfills"):
+    """Objects of history that came to their end, each once: the facts they hold are told of by the lists."""
+
+    source: str = ANY
+
+
+Wanted: TypeAlias = Liquidations | Exploits | Claims | Sources | Backfills
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,7 +205,7 @@ def _canonical(wanted: Wanted) -> Wanted:
                     exchange=_name(wanted.exchange.lower()),
                     min_usd=_amount(wanted.min_usd),
                 )
-            case Sources():
+            case Sources() | Backfills():
                 return msgspec.structs.replace(wanted, source=_name(wanted.source))
     except MalformedPayload as error:
         raise Refused(str(error)) from error
