@@ -32,7 +32,14 @@ KAMIYO = Path(sys.executable).with_name("kamiyo")
 SOURCE_PATH = "KAMIYO__SOURCES__HYPERLIQUID_NODE__PATH"
 NO_NETWORK = {
     f"KAMIYO__SOURCES__{name}__ACTIVE": "false"
-    for name in ("HYPERLIQUID_API", "DEFILLAMA", "DEFIHACKLABS", "FEEDS")
+    for name in (
+        "HYPERLIQUID_API",
+        "DEFILLAMA",
+        "DEFIHACKLABS",
+        "FEEDS",
+        "GITHUB_HISTORICAL",
+        "HYPERLIQUID_STATS",
+    )
 }
 PATIENCE = 60.0  # the machine may be busy with other tests; what is quick is measured on an idle one
 T = TypeVar("T")

@@ -69,10 +69,11 @@ class Validators(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An answer that is new."""
+    """An answer that is new. ``kind`` is what its server calls it, as ``text/csv``; empty for nothing."""
 
     validators: Validators
     body: bytes
+    kind: str = ""
 
 
 class Asking:
@@ -99,7 +100,9 @@ class Asking:
             raise PageMissing(f"{host} answered {answer.status}")
         if answer.status not in _SUCCESS:
             raise SourceUnavailable(f"{host} answered {answer.status}{_moved(answer)}")
-        return Page(Validators(_header(answer, "etag"), _header(answer, "last-modified")), answer.body)
+        validators = Validators(_header(answer, "etag"), _header(answer, "last-modified"))
+        kind = _header(answer, "content-type").partition(";")[0].strip().lower()
+        return Page(validators, answer.body, kind)
 
     async def _ask(self, url: str, host: str, headers: Mapping[str, str]) -> Answer:
         """An answer that is no plea to wait; a short wait is waited here, once."""

@@ -28,6 +28,7 @@ class Subject(enum.StrEnum):
     VENUE = "venue"  # what happens on the venue itself
     EXPLOITS = "exploits"  # cases, and what is reported of them
     CLAIMS = "claims"  # what others say happened, there and elsewhere
+    TOTALS = "totals"  # the same, and only in sums of whole days
 
 
 class SourceState(enum.StrEnum):

@@ -43,6 +43,8 @@ class Site:
             "KAMIYO__SOURCES__DEFILLAMA__ACTIVE": "false",
             "KAMIYO__SOURCES__DEFIHACKLABS__ACTIVE": "false",
             "KAMIYO__SOURCES__FEEDS__ACTIVE": "false",
+            "KAMIYO__SOURCES__GITHUB_HISTORICAL__ACTIVE": "false",
+            "KAMIYO__SOURCES__HYPERLIQUID_STATS__ACTIVE": "false",
             "ALL_PROXY": "http://127.0.0.1:1",  # nobody there: this machine is never asked through a proxy
         }
 

@@ -52,9 +52,13 @@ async def list_claimed_positions(state: ApiState, query: ClaimedPositionQuery) -
     return await _list(state, query, CLAIMED_POSITIONS, read_claimed_positions, wanted)
 
 
-def judge_claims(sources: Sequence[SourceStatus], now: datetime) -> Freshness:
-    """How far claims may be believed to be all that is claimed; that they are claims stands before that."""
-    own = [each for each in sources if each.subject is Subject.CLAIMS]
+def judge_claims(sources: Sequence[SourceStatus], now: datetime, dataset: str = CLAIMS) -> Freshness:
+    """How far claims may be believed to be all that is claimed; that they are claims stands before that.
+
+    A source that tells of totals alone says nothing of how well orders and positions are known.
+    """
+    subjects = {Subject.CLAIMS, Subject.TOTALS} if dataset == CLAIMED_TOTALS else {Subject.CLAIMS}
+    own = [each for each in sources if each.subject in subjects]
     live = any(health_of(each, now) is SourceHealth.LIVE for each in own)
     conditions = [describe(each, now) for each in own if _is_worth_telling(each, now)]
     warnings = [LABEL, *conditions]
@@ -81,5 +85,5 @@ async def _list(state: ApiState, query: ListQuery, dataset: str, read: ReadPage[
     async with reading(state.pool) as connection:
         descending = query.order is Order.DESCENDING
         rows = await read(connection, wanted, past=past, limit=query.limit + 1, descending=descending)
-        known = judge_claims(await list_sources(connection), now)
+        known = judge_claims(await list_sources(connection), now, dataset)
     return encode_page(rows, PageOf(dataset, query.order, query.limit), known, state.showing)
