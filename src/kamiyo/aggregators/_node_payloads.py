@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -26,6 +27,7 @@ from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.rows import LARGEST_INTEGER, NO_FILLS, FillRows, detail_of, refusal
 from kamiyo.hyperliquid.wire import (
     FillBlock,
+    WireFill,
     decode_fill_block,
     decode_fill_row,
     decode_misc_event,
@@ -96,8 +98,37 @@ def _fills_by_block(raw: Raw, chain: Chain) -> Normalized:
 
 def _sorted_out(block: FillBlock, raw: Raw, chain: Chain) -> Normalized:
     at, height = parse_node_time(block.block_time), _height(block.block_number)
+    remarkable = _remarkable(block)
+    if not remarkable:
+        counts = NO_FILLS.copy()
+        counts[Counted.FILLS] = counts[Counted.ORDINARY_FILLS] = len(block.events)
+        return Normalized(fills=block.events, counts=counts, block=height, last_event_at=at)
+    return _rows_of(block, remarkable, raw, chain).normalized(at=at, block=height)
+
+
+def take_fill_block(rows: FillRows, payload: bytes) -> tuple[int, datetime]:
+    """Add one of many blocks: its number and time; MalformedPayload or UNREADABLE where it is none at all."""
+    try:
+        block = decode_fill_block(payload)
+        at, height = parse_node_time(block.block_time), _height(block.block_number)
+        remarkable = _remarkable(block)
+        if not remarkable:
+            rows.fills += block.events
+            return height, at
+        found = _rows_of(block, remarkable, rows.raw, rows.chain)
+    except (*UNREADABLE, MalformedPayload):
+        undecoded = decode_raw_block(payload)
+        at, height = parse_node_time(undecoded.block_time), _height(undecoded.block_number)
+        found = FillRows(rows.raw, rows.chain)
+        for row in undecoded.events:
+            found.take_undecoded(row)
+    rows.add(found)
+    return height, at
+
+
+def _remarkable(block: FillBlock) -> list[tuple[str, WireFill]]:
     # The one pass over every fill of the venue: written out, as a function call each would double its cost.
-    remarkable = [
+    return [
         row
         for row in block.events
         if (fill := row[1]).liquidation is not None
@@ -105,15 +136,14 @@ def _sorted_out(block: FillBlock, raw: Raw, chain: Chain) -> Normalized:
         or not 0 <= fill.tid <= LARGEST_INTEGER
         or not FIRST_MILLIS <= fill.time < LAST_MILLIS
     ]
-    if not remarkable:
-        counts = NO_FILLS.copy()
-        counts[Counted.FILLS] = counts[Counted.ORDINARY_FILLS] = len(block.events)
-        return Normalized(fills=block.events, counts=counts, block=height, last_event_at=at)
+
+
+def _rows_of(block: FillBlock, remarkable: list[tuple[str, WireFill]], raw: Raw, chain: Chain) -> FillRows:
     theirs = {id(row) for row in remarkable}
     rows = FillRows(raw, chain, fills=[row for row in block.events if id(row) not in theirs])
     for user, fill in remarkable:
         rows.take(user, fill)
-    return rows.normalized(at=at, block=height)
+    return rows
 
 
 def _height(number: int) -> int:

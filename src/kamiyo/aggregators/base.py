@@ -25,6 +25,7 @@ from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending,
 from kamiyo.core.reports import Report
 from kamiyo.core.sources import SourceDescription
 from kamiyo.core.time import Clock, Utc
+from kamiyo.kit.object_store import BucketAccess, ObjectStore, OpenStore
 from kamiyo.kit.transport import Answer, LineStream, WebSocket, open_websocket
 
 Response = Answer
@@ -110,6 +111,11 @@ def no_budget_of(_name: str, _limit_per_minute: int) -> WeightBudget:
     return NoBudget()
 
 
+def no_store(access: BucketAccess) -> ObjectStore:
+    """No bucket may be read."""
+    raise SourceUnavailable(f"s3://{access.bucket}: this process reads no buckets")
+
+
 class NoMoney:
     """The purse of a process that has none."""
 
@@ -135,6 +141,7 @@ class Toolbox:
     budget: WeightBudget = field(default_factory=NoBudget)
     budget_of: BudgetOf = no_budget_of
     money: UsdBudget = field(default_factory=NoMoney)
+    open_store: OpenStore = no_store
     random: random.Random = field(default_factory=random.Random)
 
 
@@ -154,8 +161,9 @@ class Archive(Protocol):
     def read_object(
         self, found: ArchiveObject, *, assets: Collection[str] = ()
     ) -> AsyncGenerator[StreamItem, None]:
-        """Everything one object says, once, with no cursor; only of these assets where any are named.
+        """Everything one object says, once, with no cursor.
 
+        Where ``assets`` are named, what concerns none of them may be left out.
         SourceUnavailable for what may work later; CorruptObject for an object that never can be read.
         """
         ...

@@ -85,6 +85,15 @@ class FillRows:
         for fill in fills:
             self.take_undecoded(msgspec.Raw(start + bytes(fill) + b"]"))
 
+    def add(self, others: FillRows) -> None:
+        """Take all that others of the same payload were."""
+        self.fills += others.fills
+        self.liquidated += others.liquidated
+        self.rejects += others.rejects
+        self.underwater += others.underwater
+        newest = (each for each in (self.newest_millis, others.newest_millis) if each is not None)
+        self.newest_millis = max(newest, default=None)
+
     def normalized(self, *, at: datetime | None, block: int | None = None) -> Normalized:
         """All of it, of this time."""
         counts = NO_FILLS.copy()

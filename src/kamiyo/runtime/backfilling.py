@@ -22,6 +22,7 @@ from kamiyo.jobs.backfilling import ObjectReader, run_backfills
 from kamiyo.jobs.filling import GapFiller
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.logging import configure
+from kamiyo.kit.object_store import buckets_of
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
 from kamiyo.processing.backfill import archive_of
@@ -93,7 +94,12 @@ async def open_history(settings: Settings, database_url: str) -> AsyncGenerator[
         open_pool(database_url, size=at_once + _OF_THE_QUEUE) as pool,
         open_pool(database_url, size=1) as pool_of_leases,
     ):
-        tools = Toolbox(clock=clock, session=session, money=PostgresUsdBudget(pool, clock))
+        tools = Toolbox(
+            clock=clock,
+            session=session,
+            money=PostgresUsdBudget(pool, clock),
+            open_store=buckets_of(session),
+        )
         aggregators = build_aggregators(settings, tools)
         yield History(
             aggregators=aggregators,

@@ -31,6 +31,7 @@ from kamiyo.jobs.measuring import keep_measuring
 from kamiyo.jobs.polling import PolledSource
 from kamiyo.jobs.worker import run_polls
 from kamiyo.kit.clock import SystemClock
+from kamiyo.kit.object_store import buckets_of
 from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
 from kamiyo.processing.matching import Matcher
@@ -189,6 +190,7 @@ async def _open_sources(running: Running, kinds: Collection[SourceType]) -> Asyn
             budget=PostgresBudget(running.pool, stage.clock, speed=stage.speed),
             budget_of=budgets_of(running.pool, stage.clock, speed=stage.speed),
             money=PostgresUsdBudget(running.pool, stage.clock),
+            open_store=buckets_of(session),
         )
         built = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
         yield _Sources(
