@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "kamiyo.cli.replay",
     "record": "kamiyo.cli.record",
     "seed": "kamiyo.cli.seed",
+    "backfill": "kamiyo.cli.backfill",
     "exploits": "kamiyo.cli.query",
     "exploit": "kamiyo.cli.exploit",
     "reviews": "kamiyo.cli.reviews",

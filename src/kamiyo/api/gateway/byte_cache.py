@@ -9,7 +9,7 @@ from kamiyo.cache.responses import ResponseCache, StoredResponse
 
 CACHED = (
     "/liquidations", "/exploits", "/reports", "/honest-cases", "/markets", "/vaults", "/positions", "/claims",
-    "/stats", "/meta", "/sources", "/coverage",
+    "/stats", "/meta", "/sources", "/coverage", "/backfills",
 )  # fmt: skip
 _PREFIXES = tuple(f"{path}/" for path in CACHED)
 
