@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from kamiyo.aggregators.base import Headers, NoNetwork, Response, StreamItem, Toolbox, Waiting
+from kamiyo.aggregators.base import Headers, NoChoice, NoNetwork, Response, StreamItem, Toolbox, Waiting
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
 from kamiyo.core.errors import SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
-from kamiyo.core.ports import Raw
+from kamiyo.core.ports import Raw, UserSlots
 from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.hyperliquid.info import parse_question, type_of
 from tests.builders import NOW, a_trades_frame
@@ -300,6 +300,7 @@ async def living(
     clock: SteppedClock | None = None,
     cursor: Cursor | None = None,
     seconds: float = 3,
+    user_slots: UserSlots | None = None,
     **settings: Any,
 ) -> AsyncIterator[Live]:
     """Let the source run for so long, then do what the test wants; it is stopped afterwards."""
@@ -310,6 +311,7 @@ async def living(
         session=venue,
         connect=venue.connect,
         budget=MemoryBudget(time),
+        user_slots=user_slots or NoChoice(),
         random=random.Random(1),
     )
     live = Live(venue, time, HyperliquidAPIAggregator(msgspec.convert(chosen, HyperliquidAPISettings), tools))

@@ -20,9 +20,10 @@ from kamiyo.core.cases import birth_id
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
-from kamiyo.core.ids import MAINNET, Chain, Cursor, SourceName
-from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, WeightBudget
+from kamiyo.core.ids import MAINNET, Address, Chain, Cursor, SourceName
+from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, UserSlots, WeightBudget
 from kamiyo.core.reports import Report
+from kamiyo.core.slots import HeldSlot
 from kamiyo.core.sources import SourceDescription
 from kamiyo.core.time import Clock, Utc
 from kamiyo.kit.object_store import BucketAccess, ObjectStore, OpenStore
@@ -127,12 +128,24 @@ class NoMoney:
         return None  # an answer, not the lack of one
 
 
+class NoChoice:
+    """The choice of a process in which nobody chose who is worth a slot."""
+
+    async def chosen(self, chain: Chain) -> Sequence[Address]:
+        """Nobody."""
+        del chain
+        return ()
+
+    async def tell(self, source: SourceName, chain: Chain, held: Sequence[HeldSlot]) -> None:
+        """Nothing: nobody asks here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """All that an aggregator is handed. What is not here, it may not use.
 
     ``budget`` is that of the venue; ``budget_of`` gives that of another service, by its name and by how much
-    may be asked of it in a minute.
+    may be asked of it in a minute. ``user_slots`` tells who is worth following.
     """
 
     clock: Clock
@@ -141,6 +154,7 @@ class Toolbox:
     budget: WeightBudget = field(default_factory=NoBudget)
     budget_of: BudgetOf = no_budget_of
     money: UsdBudget = field(default_factory=NoMoney)
+    user_slots: UserSlots = field(default_factory=NoChoice)
     open_store: OpenStore = no_store
     random: random.Random = field(default_factory=random.Random)
 

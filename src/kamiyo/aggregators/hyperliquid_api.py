@@ -20,8 +20,9 @@ from kamiyo.aggregators._hyperliquid_api.public import PublicListener
 from kamiyo.aggregators._hyperliquid_api.questions import Inquirer
 from kamiyo.aggregators._hyperliquid_api.scan import Scan
 from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
+from kamiyo.aggregators._hyperliquid_api.slots import Choosing, Slots
 from kamiyo.aggregators._hyperliquid_api.universe import LastRead, Universe
-from kamiyo.aggregators._hyperliquid_api.users import Slots, UsersListener
+from kamiyo.aggregators._hyperliquid_api.users import UsersListener
 from kamiyo.aggregators._hyperliquid_api.vaults import Pulse, Vaults
 from kamiyo.aggregators._hyperliquid_api.weights import MARKETS, ON_DEMAND
 from kamiyo.aggregators.base import (
@@ -182,6 +183,8 @@ class HyperliquidAPIAggregator(BaseAggregator):
         scan = Scan(shared, universe, completion, accounts=settings.scan_accounts)
         slots = self._slots(shared)
         vaults = Vaults(shared, settings.network, slots)
+        choosing = Choosing(shared, slots, self._tools.user_slots)
+        await choosing.begin()
         markets = self._markets = await self._first_markets(shared)
         majors = [asset for asset in _words(settings.majors) if asset in markets.live]
         public = PublicListener(
@@ -197,6 +200,7 @@ class HyperliquidAPIAggregator(BaseAggregator):
             Routine("markets", MARKETS.every, read_markets_again),
             Pulse(shared).routine,
             *vaults.routines,
+            choosing.routine,
             *scan.routines(settings.scan_per_minute),
         ]
         async with asyncio.TaskGroup() as tasks:
@@ -207,8 +211,8 @@ class HyperliquidAPIAggregator(BaseAggregator):
 
     def _slots(self, shared: Shared) -> Slots:
         earlier = [Address(user) for user in shared.coverage.scopes(fills_of(""))]
-        seeds = _SEEDS if self._settings.network is Network.MAINNET else ()
-        return Slots(makers=self._makers, earlier=earlier or seeds)
+        shipped = _SEEDS if self._settings.network is Network.MAINNET else ()
+        return Slots(makers=self._makers, earlier=earlier, shipped=shipped)
 
     def _feeds(self, *listeners: Listener) -> list[Feed]:
         return [

@@ -15,8 +15,9 @@ from kamiyo.core.archives import BlockRun
 from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.events import AccountLiquidation, FillRow, Gap, LedgerMovement, LiquidatedFill
 from kamiyo.core.exploits import HonestCase
-from kamiyo.core.ids import MAINNET, Chain, Cursor, SourceName
+from kamiyo.core.ids import MAINNET, Address, Chain, Cursor, SourceName
 from kamiyo.core.reports import Report, ReportDeleted
+from kamiyo.core.slots import HeldSlot
 from kamiyo.core.sources import SourceDescription, SourceState
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import Utc
@@ -263,4 +264,19 @@ class WeightBudget(Protocol):
 
     async def pause(self, until: datetime) -> None:
         """Nobody spends before ``until``: the venue said that it was too much."""
+        ...
+
+
+class UserSlots(Protocol):
+    """Who is worth one of the few slots of a source that can follow only a few accounts."""
+
+    async def chosen(self, chain: Chain) -> Sequence[Address]:
+        """The makers a measurement chose, the best first; none where nothing was measured.
+
+        StorageUnavailable where nobody can tell now.
+        """
+        ...
+
+    async def tell(self, source: SourceName, chain: Chain, held: Sequence[HeldSlot]) -> None:
+        """Say whose fills the source follows now; StorageUnavailable if that may work later."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from kamiyo.aggregators._hyperliquid_api.completion import Completion
@@ -11,50 +11,19 @@ from kamiyo.aggregators._hyperliquid_api.coverage import fills_of
 from kamiyo.aggregators._hyperliquid_api.outlet import Numbered
 from kamiyo.aggregators._hyperliquid_api.payloads import OTHER_FRAME, USER_FILLS, read_soundly
 from kamiyo.aggregators._hyperliquid_api.shared import Shared
+from kamiyo.aggregators._hyperliquid_api.slots import Slots
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import Address
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.accounts import decode_user_fills
 from kamiyo.hyperliquid.channels import Frame, WireUserFills, decode_user_fills_frame
 from kamiyo.hyperliquid.fills import FIRST_MILLIS, LAST_MILLIS
-from kamiyo.hyperliquid.limits import TRACKED_USERS
-from kamiyo.hyperliquid.ranking import Ranking
 from kamiyo.hyperliquid.session import Ended, Session
 from kamiyo.hyperliquid.subscriptions import Subscription
 from kamiyo.hyperliquid.wire import WireFill
 
-CHOOSE_AGAIN: Final = timedelta(hours=1)
 _HEARTBEAT: Final = "bbo"
 _REMEMBERED: Final = 100  # fills of each account, by which a later snapshot is known to go on from there
-
-
-class Slots:
-    """Whose fills are followed: the liquidators always, then who is configured, then who took the most.
-
-    The last are chosen anew once an hour at most: each change costs the newcomer's past.
-    """
-
-    def __init__(self, *, makers: Sequence[Address] = (), earlier: Sequence[Address] = ()) -> None:
-        self._liquidators: tuple[Address, ...] = ()
-        self._makers = tuple(makers)
-        self._learned = tuple(earlier)
-        self._chosen_at: datetime | None = None
-
-    def liquidators_are(self, liquidators: Sequence[Address]) -> None:
-        """The venue named its liquidators."""
-        self._liquidators = tuple(liquidators)
-
-    def choose(self, ranking: Ranking, now: datetime) -> tuple[Address, ...]:
-        """Those to follow now."""
-        if self._chosen_at is None:
-            self._chosen_at = now
-        if now - self._chosen_at >= CHOOSE_AGAIN:
-            self._chosen_at = now
-            fixed = {*self._liquidators, *self._makers}
-            best = ranking.best(TRACKED_USERS, without=fixed)
-            self._learned = tuple(dict.fromkeys((*best, *self._learned)))[:TRACKED_USERS]
-            ranking.fade()
-        return tuple(dict.fromkeys((*self._liquidators, *self._makers, *self._learned)))[:TRACKED_USERS]
 
 
 class UsersListener:
@@ -84,7 +53,8 @@ class UsersListener:
             self._remembered = {user: known for user, known in self._remembered.items() if user in users}
             fills = [Subscription("userFills", user=user) for user in users]
             self._feeds = (*([] if self._pulse is None else [self._pulse]), *fills)
-            self._shared.log.info("following_fills_of", users=users)
+            reasons = {each.user: each.reason.value for each in self._slots.held}
+            self._shared.log.info("following_fills_of", users=reasons)
         return self._feeds
 
     def opened(self, number: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kamiyo.aggregators._hyperliquid_api.shared import Routine, Shared
-from kamiyo.aggregators._hyperliquid_api.users import Slots
+from kamiyo.aggregators._hyperliquid_api.slots import Slots
 from kamiyo.aggregators._hyperliquid_api.weights import STATUS, VAULT_POSITIONS, VAULTS
 from kamiyo.core.ids import Address
 from kamiyo.hyperliquid.accounts import decode_vault, vault_children

@@ -21,6 +21,7 @@ CREATE TABLE chosen_users (
 -- Whose fills a source follows right now, and why: its own word, the newest one.
 CREATE TABLE user_slots (
     source     text COLLATE "C" NOT NULL REFERENCES sources (name),
+    chain      text COLLATE "C" NOT NULL,
     "user"     text COLLATE "C" NOT NULL,
     position   integer NOT NULL,
     reason     text NOT NULL,

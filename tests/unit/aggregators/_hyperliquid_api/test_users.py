@@ -6,13 +6,10 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from kamiyo.aggregators._hyperliquid_api.users import CHOOSE_AGAIN, Slots
 from kamiyo.core.events import FillRole, LiquidatedFill
 from kamiyo.core.ids import Address
-from kamiyo.core.money import Usd, parse_decimal
 from kamiyo.core.time import to_millis
 from kamiyo.hyperliquid.addresses import Network, known_children
-from kamiyo.hyperliquid.ranking import Ranking
 from tests.builders import (
     MAKER,
     NOW,
@@ -60,43 +57,6 @@ def liquidated(live: Live) -> list[LiquidatedFill]:
     return [
         fact for raw in raws for fact in live.source.normalize(raw).events if isinstance(fact, LiquidatedFill)
     ]
-
-
-# --- slots ---
-
-
-def test_liquidators_come_first_then_who_is_configured_then_who_was_learned() -> None:
-    """Ten at most, each once."""
-    slots = Slots(makers=[MAKER, an_address(1)], earlier=[VAULT, MAKER, *map(an_address, range(50, 60))])
-    slots.liquidators_are([VICTIM, an_address(1)])
-    chosen = slots.choose(Ranking(), NOW)
-    assert chosen[:4] == (VICTIM, an_address(1), MAKER, VAULT)
-    assert len(chosen) == len(set(chosen)) == 10
-
-
-def test_makers_are_chosen_anew_once_an_hour_at_most() -> None:
-    """The best by what they took; liquidators and the configured are never pushed out."""
-    slots = Slots(makers=[MAKER], earlier=[an_address(1)])
-    slots.liquidators_are([VICTIM])
-    ranking = Ranking()
-    for user, amount in ((an_address(2), "5"), (VICTIM, "9"), (MAKER, "9"), (an_address(3), "7")):
-        ranking.credit(user, Usd(parse_decimal(amount)))
-    before = (VICTIM, MAKER, an_address(1))
-    assert slots.choose(ranking, NOW) == before
-    assert slots.choose(ranking, NOW + CHOOSE_AGAIN - timedelta(seconds=1)) == before
-    assert slots.choose(ranking, NOW + CHOOSE_AGAIN) == (
-        VICTIM,
-        MAKER,
-        an_address(3),
-        an_address(2),
-        an_address(1),
-    )
-    for _ in range(10):
-        ranking.fade()
-    for number in range(20, 40):
-        ranking.credit(an_address(number), Usd(parse_decimal("100")))
-    chosen = slots.choose(ranking, NOW + 2 * CHOOSE_AGAIN)
-    assert chosen == (VICTIM, MAKER, *map(an_address, range(20, 28)))
 
 
 # --- what is followed ---
