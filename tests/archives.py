@@ -1,4 +1,4 @@
-"""An archive in memory, and objects for it: hours of blocks with fills whose content follows from their number."""
+"""An archive in memory, and objects for it: hours of blocks with one fill each, told apart by its number."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
@@ -21,6 +21,7 @@ FIRST_HOUR = datetime(2025, 10, 10, 20, tzinfo=UTC)
 BUCKET = "archive"
 STREAM = "node_fills_by_block"
 BLOCKS = 10
+ASSETS = ("ETH", "BTC")
 _EPOCH_BLOCK = 758_000_000
 _millis = timedelta(milliseconds=1)
 
@@ -45,11 +46,13 @@ def line(number: int, moment: datetime, *, asset: str = "ETH") -> bytes:
     )
 
 
-def lines_of_hour(number: int, *, blocks: int = BLOCKS, assets: Sequence[str] = ("ETH", "BTC")) -> list[bytes]:
+def lines_of_hour(
+    number: int, *, blocks: int = BLOCKS, assets: Sequence[str] = ("ETH", "BTC")
+) -> list[bytes]:
     """Give the blocks of the n-th hour from its first moment to its last one, assets by turns."""
     step = (HOUR - timedelta(seconds=1)) / max(1, blocks - 1)
     return [
-        line(number * blocks + at, hour(number) + at * step, asset=assets[at % len(assets)])
+        line(number * blocks + at, hour(number) + at * step, asset=ASSETS[at % len(ASSETS)])
         for at in range(blocks)
     ]
 
@@ -60,9 +63,7 @@ class MemoryArchive(BaseAggregator):
     ``gate`` holds readings up where it is given, ``failures`` are raised by the next readings of a key.
     """
 
-    def __init__(
-        self, objects: dict[str, tuple[ArchiveObject, list[bytes]]] | None = None, *, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, *, clock: Clock | None = None) -> None:
         self.description = a_source_description(
             name=ARCHIVE,
             type=SourceType.POLLED,
@@ -73,7 +74,7 @@ class MemoryArchive(BaseAggregator):
         super().__init__(tools())
         if clock is not None:
             self.clock = clock
-        self.objects = {} if objects is None else objects
+        self.objects: dict[str, tuple[ArchiveObject, list[bytes]]] = {}
         self.daily_limit_usd = Decimal(1)
         self.price_usd = Decimal("0.1")  # of an object
         self.failures: dict[str, list[Exception]] = {}

@@ -53,7 +53,7 @@ HEARTBEAT = timedelta(seconds=20)
 _LOOK_FOR_JOBS = timedelta(seconds=5)
 _LOOK_FOR_LOST_JOBS = timedelta(seconds=15)
 _TELL_EVERY = timedelta(seconds=1)
-_BUSY = timedelta(seconds=5)
+_BUSY = timedelta(seconds=2)
 _ELSEWHERE = timedelta(minutes=1)
 _PATIENCE_SECONDS = 3
 _OPEN = {ObjectState.QUEUED, ObjectState.RUNNING}
