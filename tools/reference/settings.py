@@ -64,6 +64,16 @@ SOURCE_SETTINGS: Final = {
     "coinglass.live": "whether live orders are listened to as well, of all exchanges and assets",
     "coinglass.url": "where is asked instead of CoinGlass",
     "coinglass.websocket_url": "where the socket is opened, if it does not follow from the address",
+    "github_historical.active": _ACTIVE,
+    "github_historical.url": "folder of the files, if another than Hyperliquid's repository, such as a copy",
+    "github_historical.suspicious_usd": "more than this, liquidated of all accounts together within the "
+    "window, is reported as a suspicion; everything in the files of 2023 together is 206,974 USD",
+    "github_historical.suspicious_minutes": "the length of that window",
+    "github_historical.poll_minutes": "minutes between two polls; what did not change is not sent again",
+    "hyperliquid_stats.active": _ACTIVE,
+    "hyperliquid_stats.url": "folder of the files `daily_notional_liquidated_total` and "
+    "`daily_notional_liquidated_by_coin`",
+    "hyperliquid_stats.poll_minutes": "minutes between two polls; what did not change is not sent again",
     "hyperliquid_api.active": _ACTIVE,
     "hyperliquid_api.network": "`mainnet` or `testnet`",
     "hyperliquid_api.url": "where `/info` is asked instead of the venue, such as a lab venue's address",

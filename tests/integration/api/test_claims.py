@@ -175,6 +175,30 @@ async def test_every_answer_says_that_they_are_claims_and_how_fresh(client, coin
     assert (await client.get("/claims/positions")).json()["meta"]["stale"]
 
 
+async def test_a_source_of_totals_alone_says_nothing_of_orders_and_positions(client, coinglass, clock):
+    """Its totals stand apart by their source, and while nobody else is heard only their list is not stale."""
+    stats = a_source_description(
+        name="hyperliquid_stats", label=CoverageLabel.NOT_MEASURED, subject=Subject.TOTALS
+    )
+    await coinglass.register(stats)
+    now, own = clock.now(), a_claimed_total(source="hyperliquid_stats", exchange="hyperliquid")
+    await coinglass.write(a_batch(source=stats.name, events=[own], heard_at=now, last_event_at=now))
+    await coinglass.report_state(stats.name, SourceState.LIVE, "")
+    other = a_claimed_total(exchange="hyperliquid", total_usd=Decimal(1))
+    await coinglass.write(a_batch(source=COINGLASS, events=[other]))
+    for path, stale, names in (
+        ("/claims", True, ["coinglass"]),
+        ("/claims/positions", True, ["coinglass"]),
+        ("/claims/totals", False, ["coinglass", "hyperliquid_stats"]),
+    ):
+        meta = (await client.get(path)).json()["meta"]
+        assert (path, meta["stale"]) == (path, stale)
+        assert sorted(each["name"] for each in meta["coverage"]["sources"]) == names
+        assert any("coinglass" in warning for warning in meta["warnings"])
+    assert await ids(client, "/claims/totals?source=hyperliquid_stats", "total_id") == [own.total_id]
+    assert await ids(client, "/claims/totals?source=coinglass", "total_id") == [other.total_id]
+
+
 async def test_what_a_source_of_claims_missed_makes_no_liquidation_missing(client, coinglass, clock):
     """Its gaps are its own."""
     await heard(coinglass, clock, gaps=(a_gap(source=COINGLASS, scope="liquidationOrders"),))

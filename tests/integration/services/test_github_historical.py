@@ -15,6 +15,7 @@ from kamiyo.aggregators.github_historical import GitHubHistoricalAggregator
 from kamiyo.core.errors import InvalidSettings, SourceUnavailable
 from kamiyo.core.events import AccountLiquidation
 from kamiyo.core.exploits import ExploitStatus
+from kamiyo.core.ids import Cursor
 from kamiyo.core.ports import Counted
 from kamiyo.core.sources import SourceState
 from kamiyo.processing.normalizer import normalize
@@ -177,6 +178,16 @@ async def test_a_file_read_from_its_beginning_again_changes_nothing(shared_data:
         await poll(source, pool)
     after = await stored_in(pool)
     assert (after.accounts, after.movements, after.spans) == (before.accounts, before.movements, before.spans)
+
+
+async def test_a_cursor_of_another_reader_is_a_beginning():
+    """A cursor that cannot be read, or was made when the files were read otherwise, reads them again."""
+    async with serving(made_up()) as (host, source):
+        first = await drained(source)
+        assert first.cursor is not None
+        for cursor in ("", "{}", first.cursor.replace('"reading":"1 ', '"reading":"0 ')):
+            assert len((await drained(source, Cursor(cursor))).raws) == 3
+        assert host.not_modified == []
 
 
 async def test_a_server_without_etags_gives_no_row_twice():

@@ -15,6 +15,7 @@ from kamiyo.core.events import AccountLiquidation, LedgerMovement, MarginMode, S
 from kamiyo.core.ids import MAINNET, Address, Asset, SourceName, parse_address, parse_asset
 from kamiyo.core.money import Price, Size, Usd, parse_decimal
 from kamiyo.core.time import Utc
+from kamiyo.core.trade_rules import trade_has_positive_numbers
 from kamiyo.core.validation import not_before_the_venue, not_from_the_future
 
 NAME: Final = SourceName("github_historical")
@@ -75,7 +76,7 @@ def read_liquidation(cells: Cells) -> AccountLiquidation:
         hash=None,
         amount_usd=Usd(parse_decimal(cells["liquidated_ntl_pos"])),
         account_value=Usd(parse_decimal(cells["liquidated_account_value"])),
-        margin_mode=_one_of(_MARGIN_MODES, cells["leverage_type"], "unknown_leverage_type"),
+        margin_mode=_one_of(_MARGIN_MODES, cells["leverage_type"], rule="unknown_leverage_type"),
         positions=(),
     )
 
@@ -100,10 +101,10 @@ def read_trade(cells: Cells, now: datetime) -> HistoricalTrade:
         timestamp=_moment(cells["time"]),
         user=parse_address(cells["user"]),
         asset=parse_asset(cells["coin"]),
-        side=_one_of(_SIDES, cells["side"], "unknown_order_side"),
+        side=_one_of(_SIDES, cells["side"], rule="unknown_order_side"),
         price=Price(_above_zero(cells["px"])),
         size=Size(_above_zero(cells["sz"])),
-        crossed=_one_of(_FLAGS, cells["crossed"], "not_a_flag"),
+        crossed=_one_of(_FLAGS, cells["crossed"], rule="not_a_flag"),
     )
     if not not_before_the_venue(trade.timestamp):
         raise MalformedPayload(f"a trade of {cells['time']}", rule=not_before_the_venue.__name__)
@@ -124,11 +125,11 @@ def _moment(text: str) -> datetime:
 def _above_zero(text: str) -> Decimal:
     number = parse_decimal(text)
     if number <= 0:
-        raise MalformedPayload(f"not above zero: {text[:64]!r}", rule="trade_has_positive_numbers")
+        raise MalformedPayload(f"not above zero: {text[:64]!r}", rule=trade_has_positive_numbers.__name__)
     return number
 
 
-def _one_of(known: Mapping[str, V], text: str, rule: str) -> V:
+def _one_of(known: Mapping[str, V], text: str, *, rule: str) -> V:
     if text not in known:
         raise MalformedPayload(f"none of {', '.join(known)}: {text[:64]!r}", rule=rule)
     return known[text]

@@ -81,10 +81,10 @@ class Table:
         if missing:
             told = ", ".join(self._names)[:_LONGEST_NAMES]
             raise MalformedPayload(
-                f"it lacks the column {', '.join(missing)}; it has {told}", rule="missing_column"
+                f"it lacks the column {', '.join(missing)}; it has {told}", rule="columns_missing"
             )
         if len(set(self._names)) != len(self._names):
-            raise MalformedPayload("it has a column twice", rule="missing_column")
+            raise MalformedPayload("it has a column twice", rule="columns_missing")
 
     def cells(self, row: bytes) -> Mapping[str, str]:
         """A row by the names of its columns; MalformedPayload where its cells are more or fewer."""
