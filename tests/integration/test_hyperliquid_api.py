@@ -11,17 +11,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from kamiyo.aggregators.base import Toolbox
+from kamiyo.aggregators.base import NoChoice, Toolbox
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
 from kamiyo.aggregators.hyperliquid_node import AGGREGATOR as NODE_AGGREGATOR
 from kamiyo.aggregators.hyperliquid_node import HyperliquidNodeSettings
 from kamiyo.core.ids import Cursor
 from kamiyo.core.liquidations import Liquidation
 from kamiyo.core.markets import MarketKind, market_kind
-from kamiyo.core.ports import Counted, Leases, Raw
+from kamiyo.core.ports import Counted, Leases, Raw, UserSlots
+from kamiyo.core.slots import SlotReason
 from kamiyo.core.sources import CoverageLabel
+from kamiyo.core.time import hour_of
 from kamiyo.hyperliquid.channels import decode_trades_frame
 from kamiyo.hyperliquid.limits import REST_WEIGHT_PER_MINUTE
+from kamiyo.jobs.choosing import choose_users
 from kamiyo.kit.clock import LapseClock, SystemClock
 from kamiyo.kit.recordings import read_lines
 from kamiyo.kit.transport import open_session, open_websocket
@@ -34,8 +37,9 @@ from kamiyo.processing.replay import replay
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import Pool
+from kamiyo.storage.user_slots import PostgresUserSlots, read_slots
 from tests.builders import NODE
-from tests.fakes import MemoryBudget, MemoryJournal, MemoryLeases, NoNetwork
+from tests.fakes import ManualClock, MemoryBudget, MemoryJournal, MemoryLeases, NoNetwork
 from tests.stored import stored_in
 from tests.venues import BLOCKS
 
@@ -44,6 +48,10 @@ MAKER = "0x622450a3048ae44a5c54e2b54c91b082313e1d23"
 VICTIM = "0xa59f55114ccb120487c4fb5766cb89b123c13563"
 PUBLIC_TRADES = 2_462
 SPEED = 12
+_MEASURED = """
+INSERT INTO coverage_hours (chain, hour, source, reason, heard_minutes, measured_from, measured_at)
+VALUES ($1, $2, 'hyperliquid_node', 'is_reference', 60, 1, $2)
+"""
 
 
 def node_raws(path: Path) -> Iterable[Raw]:
@@ -68,7 +76,12 @@ async def through_the_node(path: Path, journal: PostgresJournal | MemoryJournal)
 
 
 async def through_the_venue(
-    path: Path, journal: PostgresJournal | MemoryJournal, *, lead: int = 10, **settings: Any
+    path: Path,
+    journal: PostgresJournal | MemoryJournal,
+    *,
+    lead: int = 10,
+    user_slots: UserSlots | None = None,
+    **settings: Any,
 ) -> LabVenue:
     """Hear the blocks from the lab venue, from ``lead`` seconds before the first to after the last."""
     tape = open_tape(path)
@@ -81,6 +94,7 @@ async def through_the_venue(
                 session=session,
                 connect=open_websocket,
                 budget=MemoryBudget(clock),
+                user_slots=user_slots or NoChoice(),
                 random=random.Random(1),
             ),
         )
@@ -174,6 +188,35 @@ async def test_without_that_maker_nobody_shows_the_liquidation(pool: Pool, share
     async with pool.acquire() as connection:
         label = await connection.fetchval("SELECT label FROM sources WHERE name = 'hyperliquid_api'")
     assert label == CoverageLabel.SAMPLE
+
+
+async def test_the_maker_a_measured_day_shows_is_followed_and_shows_the_liquidation(
+    pool: Pool, shared_data: Path
+) -> None:
+    """What a node saw on one day decides whom the sample follows; nobody named the maker.
+
+    The recording is of a minute, so that its hour is called measured here, as if the rest were there.
+    """
+    path = shared_data / BLOCKS
+    await through_the_node(path, PostgresJournal(pool, SystemClock()))
+    both = await only_liquidation(pool)
+    hour = hour_of(both.timestamp)
+    await pool.execute(_MEASURED, both.chain, hour)
+    day_after = ManualClock(hour + timedelta(days=1))
+    assert await choose_users(pool, day_after) == 1
+
+    choice = PostgresUserSlots(pool, day_after)
+    assert list(await choice.chosen(both.chain)) == [MAKER]
+    venue = await through_the_venue(path, PostgresJournal(pool, SystemClock()), user_slots=choice)
+    again = await only_liquidation(pool)
+    assert again.observed_by == ("hyperliquid_api", "hyperliquid_node")
+    assert venue.meter.breaches == []
+    async with pool.acquire() as connection:
+        slots = {each.user: each for each in await read_slots(connection)}
+    assert slots[MAKER].reason == SlotReason.MEASURED
+    measured = slots[MAKER].measured
+    assert measured is not None
+    assert (measured.fills, measured.percent, measured.amount_usd) == (1, "100", both.amount_usd)
 
 
 async def test_a_watched_account_is_confirmed_without_any_maker(pool: Pool, shared_data: Path) -> None:

@@ -16,7 +16,7 @@ from kamiyo.hyperliquid.limits import TRACKED_USERS
 from kamiyo.hyperliquid.ranking import Ranking
 
 CHOOSE_AGAIN: Final = timedelta(hours=1)
-ASK_AGAIN: Final = timedelta(minutes=1)
+ASK_AGAIN: Final = timedelta(seconds=15)
 
 
 class Slots:

@@ -20,7 +20,7 @@ CREATE TABLE chosen_users (
 
 -- Whose fills a source follows right now, and why: its own word, the newest one.
 CREATE TABLE user_slots (
-    source     text COLLATE "C" NOT NULL REFERENCES sources (name),
+    source     text COLLATE "C" NOT NULL,
     chain      text COLLATE "C" NOT NULL,
     "user"     text COLLATE "C" NOT NULL,
     position   integer NOT NULL,
