@@ -16,18 +16,13 @@ from kamiyo.core.events import (
 )
 from kamiyo.core.ids import Chain
 from kamiyo.core.ports import Counted, Normalized, Raw, Reject
-from kamiyo.hyperliquid.fills import (
-    AUTO_DELEVERAGING,
-    FIRST_MILLIS,
-    LAST_MILLIS,
-    parse_node_time,
-)
+from kamiyo.hyperliquid.fills import AUTO_DELEVERAGING, parse_node_time
 from kamiyo.hyperliquid.ledger import ledger_fact
 from kamiyo.hyperliquid.reading import UNREADABLE
-from kamiyo.hyperliquid.rows import LARGEST_INTEGER, NO_FILLS, FillRows, detail_of, refusal
+from kamiyo.hyperliquid.rows import NO_FILLS, FillRows, detail_of, refusal
 from kamiyo.hyperliquid.wire import (
+    BlockFill,
     FillBlock,
-    WireFill,
     decode_fill_block,
     decode_fill_row,
     decode_misc_event,
@@ -106,12 +101,15 @@ def _sorted_out(block: FillBlock, raw: Raw, chain: Chain) -> Normalized:
     return _rows_of(block, remarkable, raw, chain).normalized(at=at, block=height)
 
 
-def take_fill_block(rows: FillRows, payload: bytes) -> tuple[int, datetime]:
-    """Add one of many blocks: its number and time; MalformedPayload or UNREADABLE where it is none at all."""
+def take_fill_block(rows: FillRows, payload: bytes, *, ordinary: bool = False) -> tuple[int, datetime]:
+    """Add one of many blocks: its number and time; MalformedPayload or UNREADABLE where it is none at all.
+
+    ``ordinary`` is one of which a search for ``MARKERS`` said that it tells of no liquidation.
+    """
     try:
         block = decode_fill_block(payload)
         at, height = parse_node_time(block.block_time), _height(block.block_number)
-        remarkable = _remarkable(block)
+        remarkable = [] if ordinary else _remarkable(block)
         if not remarkable:
             rows.fills += block.events
             return height, at
@@ -126,19 +124,16 @@ def take_fill_block(rows: FillRows, payload: bytes) -> tuple[int, datetime]:
     return height, at
 
 
-def _remarkable(block: FillBlock) -> list[tuple[str, WireFill]]:
+def _remarkable(block: FillBlock) -> list[tuple[str, BlockFill]]:
     # The one pass over every fill of the venue: written out, as a function call each would double its cost.
     return [
         row
         for row in block.events
-        if (fill := row[1]).liquidation is not None
-        or fill.direction_text == AUTO_DELEVERAGING
-        or not 0 <= fill.tid <= LARGEST_INTEGER
-        or not FIRST_MILLIS <= fill.time < LAST_MILLIS
+        if (fill := row[1]).liquidation is not None or fill.direction_text == AUTO_DELEVERAGING
     ]
 
 
-def _rows_of(block: FillBlock, remarkable: list[tuple[str, WireFill]], raw: Raw, chain: Chain) -> FillRows:
+def _rows_of(block: FillBlock, remarkable: list[tuple[str, BlockFill]], raw: Raw, chain: Chain) -> FillRows:
     theirs = {id(row) for row in remarkable}
     rows = FillRows(raw, chain, fills=[row for row in block.events if id(row) not in theirs])
     for user, fill in remarkable:

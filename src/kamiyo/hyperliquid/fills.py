@@ -37,12 +37,16 @@ _TAKEN_OVER = {
 }
 _CLOSING = {"Close Long": Direction.LONG, "Close Short": Direction.SHORT}
 _MARKER = b'"liquidatedUser"'
+# One of these stands wherever a liquidation is told of, unless an escape hides it. An ADL row that does not
+# name the liquidated user is told of, too: it has to be refused.
+MARKERS = (_MARKER, b'"%b"' % AUTO_DELEVERAGING.encode(), b"\\")
 
 _NODE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?", re.ASCII)
 
 # The venue opened in 2023; the last moment is where datetime still has room for any time zone.
 FIRST_MILLIS = 1_672_531_200_000
 LAST_MILLIS = 253_402_214_400_000
+LARGEST_INTEGER = 2**63 - 1  # what the database holds
 _FIRST_MOMENT, _LAST_MOMENT = from_millis(FIRST_MILLIS), from_millis(LAST_MILLIS)
 
 

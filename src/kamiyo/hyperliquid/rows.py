@@ -15,6 +15,7 @@ from kamiyo.core.ports import Counted, Normalized, Raw, Reject
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.fills import (
     FIRST_MILLIS,
+    LARGEST_INTEGER,
     LAST_MILLIS,
     FillClass,
     classify,
@@ -23,7 +24,6 @@ from kamiyo.hyperliquid.fills import (
 from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.wire import WireFill, decode_fill_row
 
-LARGEST_INTEGER: Final = 2**63 - 1  # what the database holds
 _LONGEST_DETAIL: Final = 200
 _ORDINARY, _ADL_UNDERWATER = FillClass.ORDINARY, FillClass.ADL_UNDERWATER
 

@@ -6,10 +6,12 @@ Unknown fields are ignored, a missing or mistyped one is a msgspec.ValidationErr
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
 from kamiyo.core.events import Fill, NamedLiquidation, Side
+from kamiyo.hyperliquid.fills import FIRST_MILLIS, LARGEST_INTEGER, LAST_MILLIS
 from kamiyo.hyperliquid.reading import plain_text
 
 
@@ -110,12 +112,19 @@ class NumericFill(msgspec.Struct, frozen=True, kw_only=True, rename=_FILL_NAMES)
         )
 
 
+class BlockFill(WireFill, frozen=True, kw_only=True, gc=False, rename=_FILL_NAMES):
+    """``WireFill`` where the decoder itself refuses what is beyond all bounds: nobody asks faster."""
+
+    time: Annotated[int, msgspec.Meta(ge=FIRST_MILLIS, lt=LAST_MILLIS)]
+    tid: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)]
+
+
 class FillBlock(msgspec.Struct, frozen=True, gc=False):
     """One line of ``node_fills_by_block``. Times are ISO with nanoseconds and no zone (UTC)."""
 
     block_time: str
     block_number: int
-    events: list[tuple[str, WireFill]]
+    events: list[tuple[str, BlockFill]]
 
 
 class RawBlock(msgspec.Struct, frozen=True, gc=False):

@@ -148,7 +148,7 @@ class S3Bucket:
     async def read(self, found: StoredObject, *, start: int = 0) -> AsyncGenerator[bytes]:
         """The bytes of exactly this content from ``start`` on, piece by piece; SourceUnavailable at a cut."""
         store = await self._store()
-        options: GetOptions = {"if_match": found.etag}
+        options: GetOptions = {"if_match": found.etag} if found.etag else {}
         if start:
             options["range"] = {"offset": start}
         try:
@@ -161,7 +161,8 @@ class S3Bucket:
 
     def _demand_same(self, result: GetResult, found: StoredObject, start: int) -> None:
         """Not every server heeds If-Match."""
-        if _stored(result.meta) != found or result.range != (start, found.size):
+        same = result.meta["size"] == found.size and _bare(result.meta["e_tag"]) == _bare(found.etag)
+        if not same or result.range != (start, found.size):
             raise ObjectChanged(f"{self._name(found.key)} is no longer what was listed")
 
     async def _store(self) -> S3Store:
@@ -243,6 +244,11 @@ def _open(access: BucketAccess, *, region: str, endpoint: str) -> S3Store:
 
 def _stored(meta: ObjectMeta) -> StoredObject:
     return StoredObject(key=meta["path"], size=meta["size"], etag=meta["e_tag"] or "")
+
+
+def _bare(etag: str | None) -> str:
+    """Not every server quotes it everywhere."""
+    return (etag or "").strip('"')
 
 
 def _status_of(error: Exception) -> int | None:

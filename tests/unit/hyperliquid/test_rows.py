@@ -9,7 +9,8 @@ from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import LiquidatedFill, LiquidationMethod
 from kamiyo.core.ports import Counted
 from kamiyo.core.time import from_millis
-from kamiyo.hyperliquid.rows import LARGEST_INTEGER, FillRows, detail_of, refusal
+from kamiyo.hyperliquid.fills import LARGEST_INTEGER
+from kamiyo.hyperliquid.rows import FillRows, detail_of, refusal
 from tests.builders import (
     CHAIN,
     MAKER,
@@ -55,6 +56,31 @@ def test_each_kind_of_row_is_counted_as_what_it_is() -> None:
         Counted.REJECTS: 0,
     }
     assert (normalized.block, normalized.last_event_at) == (5, None)
+
+
+def test_rows_of_the_same_payload_are_added_up() -> None:
+    """Many blocks in one payload are sorted out each by itself."""
+    taken, others = rows(), rows()
+    taken.take(VICTIM, a_wire_fill(a_fill(time=MILLIS + 1)))
+    others.take(VICTIM, a_wire_fill(a_fill(tid=102)))
+    others.take(VICTIM, a_wire_fill(a_victim_row(tid=103)))
+    others.take(VICTIM, a_wire_fill(a_victim_row(tid=104, direction_text="Auto-Deleveraging")))
+    others.take_undecoded(msgspec.Raw(b"[]"))
+    taken.add(rows())
+    taken.add(others)
+    normalized = taken.normalized_by_fills()
+    assert [fill.tid for _user, fill in normalized.fills] == [101, 102]
+    assert [event.tid for event in normalized.events if isinstance(event, LiquidatedFill)] == [103]
+    assert normalized.counts == {
+        Counted.PAYLOADS: 1,
+        Counted.FILLS: 5,
+        Counted.ORDINARY_FILLS: 2,
+        Counted.LIQUIDATED_FILLS: 1,
+        Counted.UNDERWATER_FILLS: 1,
+        Counted.REFUSED_FILLS: 1,
+        Counted.REJECTS: 1,
+    }
+    assert normalized.last_event_at == from_millis(MILLIS + 1)
 
 
 def test_one_accounts_fills_are_taken_and_the_bad_ones_refused() -> None:

@@ -210,7 +210,15 @@ def test_a_block_is_read_with_its_rows() -> None:
     """A line of the node's file is its time, its number and its rows."""
     block = decode_fill_block(block_line((VICTIM, fill_json()), number=7))
     assert (block.block_time, block.block_number) == ("2025-10-10T21:16:00.250123456", 7)
-    assert block.events == [(VICTIM, FILL)]
+    [(user, fill)] = block.events
+    assert (user, msgspec.structs.asdict(fill)) == (VICTIM, msgspec.structs.asdict(FILL))
+
+
+@pytest.mark.parametrize(("field", "value"), [("tid", -1), ("tid", 2**63), ("time", 1), ("time", 10**15)])
+def test_a_block_with_a_number_beyond_all_bounds_fails_the_fast_reading(field: str, value: int) -> None:
+    """Nobody looks at each row for it: the decoder does."""
+    with pytest.raises(msgspec.ValidationError, match=field):
+        decode_fill_block(block_line((VICTIM, fill_json(**{field: value}))))
 
 
 def test_a_block_with_a_bad_row_still_gives_its_other_rows() -> None:

@@ -17,12 +17,10 @@ from kamiyo.core.archives import BlockRun
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import Chain
 from kamiyo.core.ports import Counted, Normalized, Raw, Reject
-from kamiyo.hyperliquid.fills import AUTO_DELEVERAGING, parse_node_time
+from kamiyo.hyperliquid.fills import MARKERS, parse_node_time
 from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.rows import FillRows, refusal
 
-# An ADL row that does not name the liquidated user is refused, and so is never left unread.
-_MARKERS: Final = (b'"liquidatedUser"', b'"%b"' % AUTO_DELEVERAGING.encode())
 _BEGINNING: Final = re.compile(
     rb'\{"local_time":"[0-9T:.-]*","block_time":"([0-9T:-]{19}(?:\.[0-9]{1,9})?)",'
     rb'"block_number":([0-9]{1,11}),"events":\['
@@ -45,8 +43,7 @@ def fill_blocks(raw: Raw, chain: Chain, decode: Decode) -> Normalized:
     """
     blocks = _Blocks(raw, FillRows(raw, chain))
     if decode is Decode.ALL:
-        for line in lines_of(raw.payload):
-            blocks.decode(line)
+        blocks.decode_all()
     else:
         blocks.search()
     return blocks.normalized()
@@ -60,24 +57,19 @@ def lines_of(content: bytes) -> list[bytes]:
     return lines
 
 
-def marked_lines(content: bytes, *markers: bytes) -> set[int]:
-    """Where the lines begin that hold a marker.
+def liquidations_in(content: bytes) -> set[int]:
+    """Where the lines begin that may tell of a liquidation.
 
     Searching all of it at once is several times faster than asking line by line.
     """
     starts: set[int] = set()
-    for marker in markers:
+    for marker in MARKERS:
         hit = content.find(marker)
         while hit >= 0:
             starts.add(content.rfind(b"\n", 0, hit) + 1)
             end = content.find(b"\n", hit)
             hit = content.find(marker, end) if end >= 0 else -1
     return starts
-
-
-def liquidations_in(content: bytes) -> set[int]:
-    """Where the lines begin that tell of a liquidation."""
-    return marked_lines(content, *_MARKERS)
 
 
 @dataclass(slots=True)
@@ -93,6 +85,13 @@ class _Blocks:
     first_at: bytes | datetime = b""
     last_at: bytes | datetime = b""
     second: bytes = b""
+
+    def decode_all(self) -> None:
+        """Decode every line."""
+        liquidations, start = liquidations_in(self.raw.payload), 0
+        for line in lines_of(self.raw.payload):
+            self.decode(line, ordinary=start not in liquidations)
+            start += len(line) + 1
 
     def search(self) -> None:
         """Decode what tells of a liquidation, and of the rest only read the beginnings."""
@@ -114,11 +113,11 @@ class _Blocks:
                 self.rows.fills.clear()
             start = end + 1
 
-    def decode(self, line: bytes) -> None:
+    def decode(self, line: bytes, *, ordinary: bool = False) -> None:
         """Take a line's rows. A block with a refused row was not understood whole: it is in no run."""
         before = len(self.rows.rejects)
         try:
-            number, at = take_fill_block(self.rows, line)
+            number, at = take_fill_block(self.rows, line, ordinary=ordinary)
         except MalformedPayload as error:
             self.refused.append(refusal(self.raw, error.rule, error, line))
         except UNREADABLE as error:
