@@ -59,9 +59,13 @@ class SourceLineShape(Shape):
 
 
 class CoverageShape(Shape):
-    label: CoverageLabel
-    measured_pct: Digits | None
+    label: str = Field(
+        description="complete, delayed-complete, sample, curated or not measured; a sample whose share was "
+        "measured says so: sample 61 % (7 days, 2025-10-27)"
+    )
+    measured_pct: Digits | None = Field(description="Null: not measured")
     measured_at: Instant | None
+    measured_window: str | None = Field(description="How long the hours span that the share is of")
     sources: list[SourceLineShape]
 
 
@@ -335,36 +339,6 @@ class StatsShape(Shape):
     exploits: dict[CaseKind, KindSumShape]
     ingest: list[IngestSumShape]
     rejects: list[RejectSumShape]
-
-
-class HourlyShape(Shape):
-    status: CoverageLabel
-    explanation: str
-    needs: list[str]
-
-
-class GapCountShape(Shape):
-    source: str
-    open: int
-
-
-class GapShape(Shape):
-    source: str
-    scale: str
-    scope: str
-    first: int
-    after_last: int
-    reason: str
-    started_at: Instant | None
-    ended_at: Instant | None
-    detected_at: Instant
-
-
-class CompletenessShape(Shape):
-    dataset: str
-    hourly: HourlyShape
-    open_gaps: list[GapCountShape]
-    gaps: list[GapShape]
 
 
 Responses = dict[int | str, dict[str, Any]]

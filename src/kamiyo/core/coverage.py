@@ -6,13 +6,14 @@ A share is never guessed: it is of an hour of which a reference read every block
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 import msgspec
 
+from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.ids import Chain, SourceName
 from kamiyo.core.sources import CoverageLabel, SourceType
 from kamiyo.core.time import HOUR, Utc, rfc3339
@@ -144,6 +145,34 @@ class HourCoverage(msgspec.Struct, frozen=True, kw_only=True):
     reason: NoFigure | None = None
     detail: str = ""
     compared: Comparison | None = None
+
+
+# Which of our totals the venue's own one of a day may be: what it counts is not documented; none is chosen.
+COUNTED_METHODS: Final = (
+    (LiquidationMethod.MARKET,),
+    (LiquidationMethod.MARKET, LiquidationMethod.BACKSTOP),
+    (LiquidationMethod.MARKET, LiquidationMethod.BACKSTOP, LiquidationMethod.ADL),
+)
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Our total of some methods beside a claimed one; ``percent`` is of the claim, None if that is zero."""
+
+    methods: tuple[LiquidationMethod, ...]
+    our_usd: Decimal
+    difference_usd: Decimal
+    percent: Decimal | None
+
+
+def differences(ours: Mapping[str, Decimal], claimed: Decimal) -> list[Difference]:
+    """Our totals by method, in every way they may be meant, against one claimed total; ours minus theirs."""
+    found = list[Difference]()
+    for methods in COUNTED_METHODS:
+        total = sum((ours[method] for method in methods if method in ours), Decimal(0))
+        difference = total - claimed
+        share = (difference * _ALL / claimed).quantize(_STEP) if claimed else None
+        found.append(Difference(methods=methods, our_usd=total, difference_usd=difference, percent=share))
+    return found
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kamiyo.core.coverage import (
+    EXPLANATIONS,
     Comparison,
     HourCoverage,
     HourFacts,
@@ -15,7 +16,9 @@ from kamiyo.core.coverage import (
     sees_everything,
     was_running,
 )
+from kamiyo.core.ids import SourceName
 from kamiyo.core.sources import CoverageLabel
+from kamiyo.core.time import rfc3339
 
 
 def pairs_of(facts: HourFacts) -> list[Pair]:
@@ -29,6 +32,26 @@ def measure(facts: HourFacts, compared: Mapping[Pair, Comparison]) -> list[HourC
     """What is known of each source in the hour, given what comparing the pairs has shown."""
     references = _references(facts)
     return [_measure(facts, each, _reference_of(each, references), compared) for each in facts.sources]
+
+
+def reference_of_day(hours: Sequence[HourFacts]) -> tuple[SourceName | None, str]:
+    """Who read every block of all these hours, or why nobody did."""
+    candidates = {each.source: each for facts in hours for each in facts.sources if sees_everything(each)}
+    for name in [each.source for each in sorted(candidates.values(), key=_preference)]:
+        if not any(_missing(facts, name) for facts in hours):
+            return name, ""
+    lacks = [
+        f"{rfc3339(facts.hour)}: {missing}"
+        for name in sorted(candidates)
+        for facts in hours
+        if (missing := _missing(facts, name))
+    ]
+    return None, lacks[0] if lacks else EXPLANATIONS[NoFigure.NO_REFERENCE]
+
+
+def _missing(facts: HourFacts, name: SourceName) -> str:
+    own = [each for each in facts.sources if each.source == name]
+    return missing_of(own[0], facts.hour) if own else f"{name} read no block of it"
 
 
 def _measure(
@@ -61,9 +84,14 @@ def _without_reference(facts: HourFacts, each: SourceHour) -> tuple[NoFigure, st
 
 
 def _references(facts: HourFacts) -> list[SourceHour]:
-    """Who read every block of the hour, what is complete at once before what is so later."""
+    """Who read every block of the hour, the best first."""
     whole = [each for each in facts.sources if sees_everything(each) and not missing_of(each, facts.hour)]
-    return sorted(whole, key=lambda each: (each.label is not CoverageLabel.COMPLETE, each.source))
+    return sorted(whole, key=_preference)
+
+
+def _preference(each: SourceHour) -> tuple[bool, SourceName]:
+    """What is complete at once comes before what is so later."""
+    return each.label is not CoverageLabel.COMPLETE, each.source
 
 
 def _reference_of(each: SourceHour, references: Sequence[SourceHour]) -> SourceHour | None:

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from kamiyo.api.app import build_app
+from kamiyo.api.coverage_schemas import CompletenessShape
 from kamiyo.api.schemas import (
     AboutShape,
-    CompletenessShape,
     DataShape,
     HealthShape,
     ListShape,
@@ -262,7 +262,8 @@ async def test_coverage_is_not_measured(client, node, clock):
     """Coverage is called not measured, neither 0 nor 100 %, and open gaps are listed."""
     await hear(node, clock, gaps=(a_gap(),))
     body = (await client.get("/coverage")).json()
-    assert body["data"]["hourly"]["status"] == "not measured"
+    assert {each["status"] for each in body["data"]["hourly"]} == {"not measured"}
+    assert {each["share_pct"] for each in body["data"]["totals"]} == {None}
     assert body["meta"]["coverage"]["measured_pct"] is None
     assert body["data"]["open_gaps"] == [{"source": NODE, "open": 1}]
     assert [(each["first"], each["after_last"]) for each in body["data"]["gaps"]] == [(100, 110)]

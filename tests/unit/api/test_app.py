@@ -10,7 +10,8 @@ ROUTES = {
     "/exploits", "/exploits/{tx_hash}", "/liquidations", "/liquidations/{liquidation_id}", "/honest-cases",
     "/markets", "/markets/{asset}", "/vaults", "/vaults/{address}", "/positions",
     "/claims", "/claims/totals", "/claims/positions",
-    "/stats", "/meta", "/sources", "/coverage", "/health", "/health/live", "/health/ready", "/metrics",
+    "/stats", "/meta", "/sources", "/coverage", "/coverage/days",
+    "/health", "/health/live", "/health/ready", "/metrics",
     "/reports", "/reviews", "/exploits/{tx_hash}/history",
 }  # fmt: skip
 CHANGES = {

@@ -1,9 +1,11 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from kamiyo.api.services.health import Database, Status, judge
 from kamiyo.api.services.sources import EXPLOITS, LIQUIDATIONS, SOURCES, build_freshness
+from kamiyo.core.coverage import Measured
 from kamiyo.core.sources import CoverageLabel, SourceState, SourceType, Subject
 from tests.builders import API, NODE, NOW, a_source_status
 
@@ -169,3 +171,24 @@ def test_health_is_never_better_than_what_was_heard(database, sources, status):
     found, reasons = judge(database, sources, NOW)
     assert found is status
     assert bool(reasons) == (status is not Status.OK)
+
+
+def test_a_label_has_the_share_of_the_source_it_is_of() -> None:
+    """A sample tells its measured share; what is complete stays so, with its own beside; gaps take both."""
+    share = Measured(
+        seen_usd=Decimal(61),
+        reference_usd=Decimal(100),
+        hours=2,
+        first_hour=NOW,
+        last_hour=NOW,
+        measured_at=NOW,
+    )
+    sample = a_source_status(name=API, label=CoverageLabel.SAMPLE)
+    measured: dict[str, Measured] = {API: share, NODE: share}
+    told = build_freshness([sample], {API: 3}, LIQUIDATIONS, NOW, measured).coverage
+    assert (told.label, told.measured_pct) == ("sample 61 % (2 hours, 2025-10-10)", "61")
+    told = build_freshness([sample, LIVE], {}, LIQUIDATIONS, NOW, measured).coverage
+    assert (told.label, told.measured_pct, told.measured_window) == ("complete", "61", "2 hours")
+    told = build_freshness([LIVE], {NODE: 1}, LIQUIDATIONS, NOW, measured).coverage
+    assert (told.label, told.measured_pct, told.measured_at) == ("not measured", None, None)
+    assert build_freshness([sample], {}, LIQUIDATIONS, NOW).coverage.label == "sample"

@@ -15,12 +15,14 @@ from kamiyo.core.coverage import (
     NoFigure,
     Share,
     SizeBucket,
+    differences,
     label_text,
     missing_of,
     percent,
     sees_everything,
     was_running,
 )
+from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.sources import CoverageLabel
 from tests.builders import API, NODE
 from tests.coverages import ARCHIVE, HOUR, MINUTE, NEXT, SECOND, a_block_hour, a_source_hour
@@ -175,3 +177,19 @@ def test_every_reason_is_explained_and_every_size_has_its_limits() -> None:
     assert set(EXPLANATIONS) == set(NoFigure)
     assert len(SIZES) == len(SIZE_LIMITS) + 1
     assert list(SIZE_LIMITS) == sorted(SIZE_LIMITS)
+
+
+def test_a_claimed_total_is_held_against_each_way_ours_may_be_meant() -> None:
+    """Market alone, with the backstop, and with deleveraging, too: ours minus theirs, in percent of theirs."""
+    ours = {"market": Decimal(600), "backstop": Decimal(300), "adl": Decimal(100)}
+    found = differences(ours, Decimal(800))
+    assert [each.methods for each in found] == [
+        (LiquidationMethod.MARKET,),
+        (LiquidationMethod.MARKET, LiquidationMethod.BACKSTOP),
+        (LiquidationMethod.MARKET, LiquidationMethod.BACKSTOP, LiquidationMethod.ADL),
+    ]
+    assert [each.our_usd for each in found] == [Decimal(600), Decimal(900), Decimal(1000)]
+    assert [each.difference_usd for each in found] == [Decimal(-200), Decimal(100), Decimal(200)]
+    assert [each.percent for each in found] == [Decimal(-25), Decimal("12.5"), Decimal(25)]
+    assert {each.percent for each in differences(ours, Decimal(0))} == {None}
+    assert {each.our_usd for each in differences({}, Decimal(1))} == {Decimal(0)}

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from kamiyo.core.coverage import Comparison, HourFacts, NoFigure, Pair, Share, SizeBucket, SourceHour
-from kamiyo.processing.coverage import measure, pairs_of
+from kamiyo.processing.coverage import measure, pairs_of, reference_of_day
 from tests.builders import API, CHAIN, NODE
 from tests.coverages import ARCHIVE, HOUR, a_block_hour, a_source_hour
 
@@ -87,3 +87,26 @@ def test_there_is_no_share_of_nothing() -> None:
     sources = facts(a_source_hour(NODE, blocks=WHOLE), a_source_hour(API))
     [_node, api] = measure(sources, {Pair(API, NODE): nothing})
     assert (api.reason, api.reference, api.compared) == (NoFigure.NOTHING_TO_COMPARE, NODE, nothing)
+
+
+def test_a_day_has_a_reference_where_one_source_read_every_block_of_it() -> None:
+    """The best of those who did; otherwise it is said what is missing first."""
+    both = facts(a_source_hour(ARCHIVE, blocks=WHOLE), a_source_hour(NODE, blocks=WHOLE), a_source_hour(API))
+    archive_only = facts(a_source_hour(ARCHIVE, blocks=WHOLE), a_source_hour(NODE, blocks=HOLED))
+    assert reference_of_day([both, both]) == (NODE, "")
+    assert reference_of_day([both, archive_only]) == (ARCHIVE, "")
+    gone = facts(a_source_hour(NODE, blocks=WHOLE))
+    assert reference_of_day([archive_only, gone]) == (
+        None,
+        "2025-10-10T21:00:00.000Z: hyperliquid_archive read no block of it",
+    )
+    assert reference_of_day([archive_only, facts(a_source_hour(API))])[0] is None
+
+
+def test_a_day_without_anybody_who_sees_everything_has_no_reference() -> None:
+    """A sample says nothing of what there was."""
+    reference, detail = reference_of_day([facts(a_source_hour(API))])
+    assert (reference, detail) == (
+        None,
+        "no source that sees every fill was read block by block in this hour",
+    )

@@ -1,4 +1,4 @@
-"""What the server says of itself: totals, sources, coverage, health and metrics."""
+"""What the server says of itself: totals, sources, health and metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from kamiyo.api.routes.answers import json_answer
 from kamiyo.api.schemas import (
     AboutShape,
     AliveShape,
-    CompletenessShape,
     DataShape,
     HealthShape,
     ListShape,
@@ -25,7 +24,6 @@ from kamiyo.api.schemas import (
     responses,
 )
 from kamiyo.api.services.backfills import measure_backfills
-from kamiyo.api.services.coverage import show_coverage
 from kamiyo.api.services.health import Status, check_health, is_ready, measure_sources
 from kamiyo.api.services.meta import show_meta
 from kamiyo.api.services.source_control import SourceChange, change_source, list_source_rows
@@ -68,12 +66,6 @@ async def patch_source(
 ) -> Response:
     """Switch a source on or off, or change its priority, while everything runs."""
     return json_answer(await change_source(state, name, change, request.scope["state"]["request_id"]))
-
-
-@router.get("/coverage", responses=responses(DataShape[CompletenessShape], 422, 503), dependencies=[only()])
-async def get_coverage(state: State) -> Response:
-    """What is known of completeness, and what is not."""
-    return json_answer(await show_coverage(state))
 
 
 @router.get("/health", responses=responses(HealthShape, 422) | _DOWN, dependencies=[only()])

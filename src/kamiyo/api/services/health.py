@@ -16,11 +16,13 @@ from kamiyo.api.services.sources import (
     streams_of,
 )
 from kamiyo.api.state import ApiState
+from kamiyo.core.coverage import Measured
 from kamiyo.core.errors import SchemaMismatch, StorageUnavailable
 from kamiyo.core.sources import SourceHealth, SourceStatus, health_of
 from kamiyo.core.time import rfc3339
 from kamiyo.kit import metrics
 from kamiyo.storage.migrate import is_current
+from kamiyo.storage.read_measured import read_measured
 from kamiyo.storage.read_rows import reading
 from kamiyo.storage.sources import list_sources
 from kamiyo.storage.spending import DailySpending, read_spending, spending_day
@@ -99,14 +101,18 @@ async def measure_sources(state: ApiState) -> None:
     try:
         async with reading(state.pool) as connection:
             sources = await list_sources(connection)
+            measured = await read_measured(connection)
     except (StorageUnavailable, SchemaMismatch):
         metrics.DATABASE_UP.set(0)
-        sources = []
+        sources, measured = [], dict[str, Measured]()
     else:
         metrics.DATABASE_UP.set(1)
     metrics.SOURCE_UP.clear()
     metrics.SOURCE_AGE.clear()
     metrics.SOURCE_NEXT_POLL.clear()
+    metrics.COVERAGE_RATIO.clear()
+    for name, found in measured.items():
+        metrics.COVERAGE_RATIO.labels(name).set(float(found.seen_usd / found.reference_usd))
     now = state.clock.now()
     for each in sources:
         up = health_of(each, now) in {SourceHealth.LIVE, SourceHealth.LOADED}

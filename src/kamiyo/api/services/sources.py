@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
 from kamiyo.api.pages import Coverage, Freshness, SourceLine
+from kamiyo.core.coverage import Measured, label_text
 from kamiyo.core.money import plain
 from kamiyo.core.sources import (
     ANY_AGE,
@@ -22,6 +24,7 @@ from kamiyo.core.sources import (
 from kamiyo.core.time import rfc3339
 from kamiyo.storage.pool import Connection
 from kamiyo.storage.read_coverage import count_open_gaps
+from kamiyo.storage.read_measured import read_measured
 from kamiyo.storage.sources import list_sources
 from kamiyo.storage.spending import DailySpending
 
@@ -93,11 +96,16 @@ async def read_freshness(connection: Connection, dataset: str, now: datetime) ->
     """What to say beside every answer about a dataset."""
     sources = await list_sources(connection)
     gaps = await count_open_gaps(connection) if dataset == LIQUIDATIONS else {}
-    return build_freshness(sources, gaps, dataset, now)
+    measured = await read_measured(connection) if dataset == LIQUIDATIONS else {}
+    return build_freshness(sources, gaps, dataset, now, measured)
 
 
 def build_freshness(
-    sources: Sequence[SourceStatus], gaps: Mapping[str, int], dataset: str, now: datetime
+    sources: Sequence[SourceStatus],
+    gaps: Mapping[str, int],
+    dataset: str,
+    now: datetime,
+    measured: Mapping[str, Measured] = MappingProxyType({}),
 ) -> Freshness:
     """The same, of known sources: stale unless a stream of this dataset is live."""
     kind = _TYPE_OF_DATASET.get(dataset)
@@ -109,8 +117,8 @@ def build_freshness(
         warnings = _catalogue_warnings(dataset, own, now)
     else:
         warnings = [*_stream_warnings(streams, now, live=live), *_gap_warnings(gaps)]
-    label = _label(own, gaps, now) if kind else CoverageLabel.NOT_MEASURED
-    coverage = Coverage(label=label, sources=[source_line(each, now) for each in own])
+    shown = _shown(own, gaps, now) if kind else None
+    coverage = _coverage(shown, measured, [source_line(each, now) for each in own])
     return Freshness(as_of=rfc3339(now), stale=not live, coverage=coverage, warnings=warnings)
 
 
@@ -189,17 +197,34 @@ def _watchers(own: Sequence[SourceStatus]) -> list[SourceStatus]:
     return [each for each in own if each.type is not SourceType.CATALOGUE]
 
 
-def _label(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> CoverageLabel:
-    """The strongest label among those who speak now, else among those who ever did.
+def _coverage(
+    shown: SourceStatus | None, measured: Mapping[str, Measured], lines: Sequence[SourceLine]
+) -> Coverage:
+    """The label of what is shown, with its share where that was measured."""
+    if shown is None:
+        return Coverage(label=CoverageLabel.NOT_MEASURED, sources=lines)
+    found = measured.get(shown.name)
+    return Coverage(
+        label=label_text(shown.label, found),
+        measured_pct=None if found is None else plain(found.percent),
+        measured_at=None if found is None else rfc3339(found.measured_at),
+        measured_window=None if found is None else found.window,
+        sources=lines,
+    )
 
-    A source with open gaps does not show everything, whatever its nature; a sample never claimed to.
+
+def _shown(own: Sequence[SourceStatus], gaps: Mapping[str, int], now: datetime) -> SourceStatus | None:
+    """Who has the strongest label among those who speak now, else among those who ever did.
+
+    A source with open gaps does not show everything, whatever its nature; a sample never claimed to. Gaps
+    that an archive has filled are closed, and count no more.
     """
     heard = [each for each in own if _has_spoken(each)]
     speaking = [each for each in heard if health_of(each, now) in _SPEAKING]
     strongest = min(speaking or heard, key=lambda each: _LABELS.index(each.label), default=None)
     if strongest is None or (gaps.get(strongest.name) and strongest.label is not CoverageLabel.SAMPLE):
-        return CoverageLabel.NOT_MEASURED
-    return strongest.label
+        return None
+    return strongest
 
 
 def _has_spoken(status: SourceStatus) -> bool:

@@ -20,6 +20,7 @@ from kamiyo.core.sources import SourceStatus
 from kamiyo.core.time import rfc3339
 from kamiyo.storage.pool import Connection
 from kamiyo.storage.read_coverage import count_open_gaps
+from kamiyo.storage.read_measured import read_measured
 from kamiyo.storage.read_rows import reading
 from kamiyo.storage.read_stats import (
     ExploitSum,
@@ -121,6 +122,7 @@ async def show_stats(state: ApiState, query: StatsQuery) -> bytes:
     async with reading(state.pool) as connection:
         sources = await list_sources(connection)
         gaps = await count_open_gaps(connection)
+        measured = await read_measured(connection)
         windows = [await _window(connection, each, sources) for each in asked]
         stats = Stats(
             windows=windows,
@@ -128,7 +130,7 @@ async def show_stats(state: ApiState, query: StatsQuery) -> bytes:
             ingest=await read_ingest_sums(connection),
             rejects=await read_reject_sums(connection),
         )
-    known = build_freshness(sources, gaps, LIQUIDATIONS, now)
+    known = build_freshness(sources, gaps, LIQUIDATIONS, now, measured)
     unknown = [f"nothing was heard of {each.name}" for each in windows if each.liquidations is None]
     known = msgspec.structs.replace(known, warnings=[*known.warnings, *unknown])
     return encode_data(stats, known, state.showing)
