@@ -24,11 +24,14 @@ from kamiyo.cache.responses import open_cache
 from kamiyo.core.errors import EngineFailed, InvalidSettings, StorageUnavailable
 from kamiyo.core.modes import LIVE, Showing
 from kamiyo.core.money import install_context
+from kamiyo.core.retention import policies_of
 from kamiyo.core.sources import SourceType
 from kamiyo.core.time import Clock
+from kamiyo.jobs.choosing import keep_choosing
 from kamiyo.jobs.housekeeping import keep_house, keep_house_once
 from kamiyo.jobs.measuring import keep_measuring
 from kamiyo.jobs.polling import PolledSource
+from kamiyo.jobs.retaining import keep_retention
 from kamiyo.jobs.worker import run_polls
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.object_store import buckets_of
@@ -36,8 +39,8 @@ from kamiyo.kit.supervision import supervise
 from kamiyo.kit.transport import open_session
 from kamiyo.processing.matching import Matcher
 from kamiyo.processing.orchestrator import Orchestrator
-from kamiyo.runtime.embedded import RunningEngines
 from kamiyo.runtime.backfilling import work_on_history
+from kamiyo.runtime.embedded import RunningEngines
 from kamiyo.runtime.server import serve
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.stopping import stop_signal
@@ -49,6 +52,7 @@ from kamiyo.storage.migrate import migrate
 from kamiyo.storage.polls import PostgresTimetable
 from kamiyo.storage.pool import Pool, connect, open_pool
 from kamiyo.storage.spending import PostgresUsdBudget
+from kamiyo.storage.user_slots import PostgresUserSlots
 
 _RETRY = timedelta(seconds=1)
 _CATALOGUE_PATIENCE_SECONDS = 5
@@ -190,6 +194,7 @@ async def _open_sources(running: Running, kinds: Collection[SourceType]) -> Asyn
             budget=PostgresBudget(running.pool, stage.clock, speed=stage.speed),
             budget_of=budgets_of(running.pool, stage.clock, speed=stage.speed),
             money=PostgresUsdBudget(running.pool, stage.clock),
+            user_slots=PostgresUserSlots(running.pool, stage.clock),
             open_store=buckets_of(session),
         )
         built = build_aggregators(running.settings, tools, only=stage.sources, speed=stage.speed)
@@ -247,6 +252,7 @@ async def _send_away(hub: Hub, stopping: asyncio.Event) -> None:
 
 async def _work(running: Running, _stopping: asyncio.Event) -> None:
     clock, pool = running.clock, running.pool
+    policies = policies_of(running.settings.retention)
     async with _open_sources(running, {SourceType.POLLED}) as (sources, journal, leases):
         timetable = PostgresTimetable(pool)
         polled = [PolledSource(each, journal, leases, timetable, running.stage.clock) for each in sources]
@@ -254,9 +260,13 @@ async def _work(running: Running, _stopping: asyncio.Event) -> None:
             tasks.create_task(_supervised("housekeeping", lambda: keep_house(pool, clock), clock))
             shown = running.stage.clock
             tasks.create_task(_supervised("measuring", lambda: keep_measuring(pool, clock, shown), clock))
+            tasks.create_task(_supervised("choosing", lambda: keep_choosing(pool, clock, shown), clock))
             if polled:
                 tasks.create_task(_supervised("polls", lambda: run_polls(polled, pool), clock))
-            if running.stage.showing.live:  # a recording has no other past
+            if running.stage.showing.live:  # a recording has no other past, and is old as a whole
+                tasks.create_task(
+                    _supervised("retention", lambda: keep_retention(pool, policies, clock), clock)
+                )
                 tasks.create_task(_supervised("history", lambda: _work_on_history(running), clock))
 
 

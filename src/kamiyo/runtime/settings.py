@@ -11,11 +11,12 @@ from typing import Annotated
 import msgspec
 
 from kamiyo.core.errors import InvalidSettings
+from kamiyo.core.retention import RetentionRule, policies_of
 from kamiyo.kit.secret import Secret
 
 DEFAULT_HOME = "~/.local/share/kamiyo"
 _PREFIX = "KAMIYO_"
-_SOURCES_PREFIX = "KAMIYO__SOURCES__"
+_TABLES = ("sources", "retention")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backfill_objects_at_once: Annotated[int, msgspec.Meta(ge=2, le=32)] = 2
     gap_backfill_after_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 2
     sources: dict[str, dict[str, object]] = {}
+    retention: dict[str, RetentionRule] = {}
 
     @property
     def home_path(self) -> Path:
@@ -49,23 +51,26 @@ DESCRIPTIONS = {
     "backfill_objects_at_once": "objects of history each worker reads at a time, 2 to 32",
     "gap_backfill_after_hours": "how long after its end a gap is looked for in an archive",
     "sources": "a table for each source: [sources.NAME] in kamiyo.toml, or KAMIYO__SOURCES__NAME__KEY",
+    "retention": "a table for each dataset: [retention.NAME] in kamiyo.toml, or KAMIYO__RETENTION__NAME__KEY",
 }
 
 
 def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     """The settings in force; InvalidSettings names the first thing that is wrong and where it is set."""
     table: dict[str, object] = {} if file is None else _read(file)
-    for name in (field for field in Settings.__struct_fields__ if field != "sources"):
+    for name in (field for field in Settings.__struct_fields__ if field not in _TABLES):
         value = environment.get(_PREFIX + name.upper())
         if value:
             table[name] = value
-    table["sources"] = _sources(environment, table.get("sources", {}))
+    for name in _TABLES:
+        table[name] = _tables(name, environment, table.get(name, {}))
     try:
         settings = msgspec.convert(table, Settings, strict=False, dec_hook=decode_setting)
     except msgspec.ValidationError as error:
         raise InvalidSettings(
             f"{error}; settings come from {file or 'no file'} and {_PREFIX}* variables"
         ) from error
+    policies_of(settings.retention)
     _check_url("database_url", settings.database_url, ("postgresql", "postgres"))
     _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
     return settings
@@ -91,16 +96,17 @@ def _read(file: Path) -> dict[str, object]:
         raise InvalidSettings(f"{file}: {error}") from error
 
 
-def _sources(environment: Mapping[str, str], table: object) -> dict[str, dict[str, object]]:
+def _tables(kind: str, environment: Mapping[str, str], table: object) -> dict[str, dict[str, object]]:
     try:
-        sources = msgspec.convert(table, dict[str, dict[str, object]])
+        found = msgspec.convert(table, dict[str, dict[str, object]])
     except msgspec.ValidationError as error:
-        raise InvalidSettings(f"sources: {error}") from error
+        raise InvalidSettings(f"{kind}: {error}") from error
+    prefix = f"{_PREFIX}_{kind.upper()}__"
     for variable, value in environment.items():
-        name, separator, key = variable.removeprefix(_SOURCES_PREFIX).partition("__")
-        if variable.startswith(_SOURCES_PREFIX) and separator:
-            sources.setdefault(name.lower(), {})[key.lower()] = value
-    return sources
+        name, separator, key = variable.removeprefix(prefix).partition("__")
+        if variable.startswith(prefix) and separator:
+            found.setdefault(name.lower(), {})[key.lower()] = value
+    return found
 
 
 def decode_setting(kind: type, value: object) -> object:

@@ -17,6 +17,7 @@ from kamiyo.core.archives import ArchiveObject
 from kamiyo.core.backfills import (
     BackfillObject,
     BackfillPlan,
+    BackfillReason,
     BackfillState,
     Identity,
     ObjectCounts,
@@ -24,13 +25,16 @@ from kamiyo.core.backfills import (
     identity_of,
     state_after,
 )
+from kamiyo.core.errors import InvalidQuery
 from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Lease
-from kamiyo.core.time import Clock
+from kamiyo.core.retention import Dataset
+from kamiyo.core.time import Clock, rfc3339
 from kamiyo.storage import outbox
 from kamiyo.storage.leases import hold_fast
 from kamiyo.storage.pool import Connection, Pool, translated
 from kamiyo.storage.read_backfills import read_message
+from kamiyo.storage.retained import read_limits
 
 CHANNEL = "backfills"
 ENTRYPOINT = "backfill"
@@ -96,8 +100,13 @@ class PostgresBackfills:
         self._clock = clock
 
     async def plan(self, plan: BackfillPlan) -> int:
-        """Keep what is to be read, with a job of each object, all of it or nothing; the backfill's number."""
+        """Keep what is to be read, with a job of each object, all of it or nothing; the backfill's number.
+
+        InvalidQuery where a person asks for a time liquidations are not kept of.
+        """
         async with translated(), self._pool.acquire() as connection, connection.transaction():
+            if plan.request.reason is BackfillReason.ASKED:
+                await _check_is_kept(connection, plan.request.start)
             backfill = await _write_plan(connection, plan, self._clock.now())
             await connection.execute(_ENQUEUE, backfill)
         return backfill
@@ -160,6 +169,15 @@ class PostgresBackfills:
                 await outbox.publish(connection, CHANNEL, [await read_message(connection, object_id)])
             await hold_fast(connection, lease)
         return backfill is not None
+
+
+async def _check_is_kept(connection: Connection, start: datetime) -> None:
+    kept_from = (await read_limits(connection)).get(Dataset.LIQUIDATIONS)
+    if kept_from is not None and start < kept_from:
+        raise InvalidQuery(
+            f"liquidations before {rfc3339(kept_from)} are not kept here: "
+            "begin then, or let retention.liquidations.keep be longer first"
+        )
 
 
 async def _write_plan(connection: Connection, plan: BackfillPlan, at: datetime) -> int:

@@ -16,6 +16,8 @@ _BORDER = timedelta(seconds=2)  # between a time somebody told and that of the n
 _OPEN = """
 SELECT source, scale, scope, first, after_last, reason, started_at, ended_at, detected_at
 FROM gaps WHERE closed_at IS NULL AND source = ANY($1::text[])
+    AND coalesce(coalesce(started_at, ended_at) >=
+        (SELECT stored_from FROM retained WHERE dataset = 'liquidations'), true)
 ORDER BY detected_at DESC, source, scale, scope, first LIMIT $2
 """
 _BLOCKS = """
@@ -42,7 +44,7 @@ class PostgresGaps:
         self._clock = clock
 
     async def open_gaps(self, sources: Sequence[SourceName]) -> list[Gap]:
-        """The open gaps of these sources, the newest first."""
+        """The open gaps of these sources that are of a time liquidations are kept of, the newest first."""
         async with translated(), self._pool.acquire() as connection:
             return [Gap(**dict(row)) for row in await connection.fetch(_OPEN, sources, _MOST_GAPS)]
 

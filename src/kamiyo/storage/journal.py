@@ -30,6 +30,7 @@ from kamiyo.storage.fills import store_fills
 from kamiyo.storage.leases import hold_fast
 from kamiyo.storage.partitions import Month, ensure_months, ensure_outbox_days, month_of
 from kamiyo.storage.pool import Connection, Pool, translated
+from kamiyo.storage.retained import hold_limits, is_old, read_limits, within
 
 _WRITE_ACCOUNT_LIQUIDATION = """
 INSERT INTO account_liquidations
@@ -92,12 +93,16 @@ class PostgresJournal:
             batch = msgspec.structs.replace(batch, cursor=None, newest_block=None)
         try:
             async with translated(), self._pool.acquire() as connection:
+                limits = await read_limits(connection) if is_old(batch, self._clock.now()) else None
+                if limits:
+                    batch = within(batch, limits)
+                    rows = fill_rows(_only(LiquidatedFill, batch.events))
                 await self._ensure_partitions(connection, batch.events)
                 async with connection.transaction():
+                    if limits is not None:
+                        await hold_limits(connection, limits)
                     now = self._shown_clock.now()
-                    written = await _write(
-                        connection, batch, rows, self._matching, now, quiet=self._quiet
-                    )
+                    written = await _write(connection, batch, rows, self._matching, now, quiet=self._quiet)
                     await self._heard.store(connection, batch)
                     await sources.advance(connection, batch, now)
                     await hold_fast(connection, self._lease)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kamiyo.core.errors import InvalidSettings
+from kamiyo.core.retention import RetentionRule
 from kamiyo.runtime.settings import DESCRIPTIONS, Settings, load
 
 
@@ -90,3 +91,17 @@ def test_a_file_that_is_named_and_missing_is_refused(tmp_path: Path) -> None:
 def test_every_setting_is_described() -> None:
     """The reference page is made of these sentences."""
     assert set(DESCRIPTIONS) == set(Settings.__struct_fields__)
+
+
+def test_retention_is_set_by_dataset_in_both_places(tmp_path: Path) -> None:
+    """As sources are; one that cannot be followed stops the start."""
+    file = a_file(tmp_path, '[retention.liquidations]\nkeep = "3 months"\nexport_to = "/file"\n')
+    settings = load({"KAMIYO__RETENTION__LIQUIDATIONS__KEEP": "ever"}, file)
+    assert settings.retention == {"liquidations": RetentionRule(keep="ever", export_to="/file")}
+    for variable, value in (
+        ("LIQUIDATIONS__KEEP", "long"),
+        ("LIQUIDATIONS__KEPT", "ever"),
+        ("A__KEEP", "ever"),
+    ):
+        with pytest.raises(InvalidSettings):
+            load({f"KAMIYO__RETENTION__{variable}": value}, file)
