@@ -31,7 +31,7 @@ from kamiyo.core.exploits import (
 from kamiyo.core.ids import Address, Asset, Chain, Protocol, SourceName, TransactionHash
 from kamiyo.core.liquidations import Liquidation, fold, liquidation_id, observe
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import Price, Size, Usd
+from kamiyo.core.money import Price, Size, Usd, plain
 from kamiyo.core.ports import Batch, Raw, Reject, Span, Tally
 from kamiyo.core.reports import Curated, Facts, Grade, Medium, Precision, Report, ReportId, ReportKind
 from kamiyo.core.sources import (
@@ -95,18 +95,18 @@ _LIQUIDATED_FILL = LiquidatedFill(
     user=VICTIM,
     side=Direction.LONG,
     method=LiquidationMethod.MARKET,
-    price=Price(Decimal("3000.0")),
-    size=Size(Decimal("2.0")),
-    mark_price=Price(Decimal("3000.5")),
+    price="3000",
+    size="2",
+    mark_price="3000.5",
     timestamp=NOW,
     hash=HASH,
     tid=101,
     role=FillRole.VICTIM,
     liquidated_user=VICTIM,
     direction_text="Close Long",
-    closed_pnl=Usd(Decimal("-150.5")),
-    fee=Usd(Decimal("2.7")),
-    position_size_before=Size(Decimal("2.0")),
+    closed_pnl="-150.5",
+    fee="2.7",
+    position_size_before="2",
 )
 _ACCOUNT_LIQUIDATION = AccountLiquidation(
     source=NODE,
@@ -317,8 +317,9 @@ def a_maker_row(**changes: Any) -> Fill:
 
 
 def a_liquidated_fill(**changes: Any) -> LiquidatedFill:
-    """The fact in the victim's row, seen by the node."""
-    return msgspec.structs.replace(_LIQUIDATED_FILL, **changes)
+    """The fact in the victim's row, seen by the node; numbers may be given as Decimals."""
+    texts = {name: plain(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
+    return msgspec.structs.replace(_LIQUIDATED_FILL, **texts)
 
 
 def a_counterparty_fill(**changes: Any) -> LiquidatedFill:

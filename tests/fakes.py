@@ -398,7 +398,7 @@ def _store_fills(tables: _Tables, fills: Sequence[LiquidatedFill]) -> tuple[int,
         key, seen = fill_key(identity, fill), observe(fill)
         known = tables.fills.get(key)
         new += known is None
-        if known is None or not seen.observations <= known.observations:
+        if known is None or not set(seen.observations) <= set(known.observations):
             changed.add(identity)
         tables.fills[key] = seen if known is None else merge(known, seen)
     for identity in sorted(changed):

@@ -13,6 +13,7 @@ from kamiyo.core.liquidations import Liquidation, fill_key
 from kamiyo.core.money import plain
 from kamiyo.core.ports import Counted
 from kamiyo.core.states import Position
+from kamiyo.core.time import rfc3339
 from kamiyo.storage.fill_rows import fill_from_row
 from kamiyo.storage.pool import Connection, Pool
 from tests.fake_states import Row
@@ -136,7 +137,8 @@ def _movement(row: asyncpg.Record) -> tuple[object, ...]:
 def _liquidation(row: asyncpg.Record) -> Liquidation:
     told = {name: plain(each) if isinstance(each, Decimal) else each for name, each in row.items()}
     metadata = msgspec.structs.asdict(parse_metadata(row["metadata"]))
-    return msgspec.convert({**told, "metadata": metadata}, Liquidation)
+    told |= {"timestamp": rfc3339(row["timestamp"]), "metadata": metadata}
+    return msgspec.convert(told, Liquidation)
 
 
 async def _published(connection: Connection) -> tuple[tuple[str, bytes], ...]:

@@ -94,9 +94,7 @@ def _is_sane(event: object) -> bool:
     match event:
         case LiquidatedFill():
             numbers = (event.price, event.size, event.mark_price)
-            return all(n.is_finite() and n > 0 for n in numbers) and event.timestamp <= NOW + timedelta(
-                minutes=1
-            )
+            return all(map(_is_positive, numbers)) and event.timestamp <= NOW + timedelta(minutes=1)
         case AccountLiquidation():
             return event.amount_usd.is_finite() and event.amount_usd >= 0 and event.account_value.is_finite()
         case _:

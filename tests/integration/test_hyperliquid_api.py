@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +200,7 @@ async def test_the_maker_a_measured_day_shows_is_followed_and_shows_the_liquidat
     path = shared_data / BLOCKS
     await through_the_node(path, PostgresJournal(pool, SystemClock()))
     both = await only_liquidation(pool)
-    hour = hour_of(both.timestamp)
+    hour = hour_of(datetime.fromisoformat(both.timestamp))
     await pool.execute(_MEASURED, both.chain, hour)
     day_after = ManualClock(hour + timedelta(days=1))
     assert await choose_users(pool, day_after) == 1

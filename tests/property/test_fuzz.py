@@ -60,7 +60,7 @@ def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judge(Normalized()) == "neither events nor rejects"
     assert "rejects" in str(judge(Normalized(rejects=[reject], counts={Counted.PAYLOADS: 1})))
     assert "add up" in str(judge(Normalized(counts={Counted.FILLS: 1})))
-    wrong = a_liquidated_fill(price=-a_liquidated_fill().price)
+    wrong = a_liquidated_fill(price=f"-{a_liquidated_fill().price}")
     assert "wrong number" in str(judge(Normalized(events=[wrong], counts={Counted.PAYLOADS: 1})))
 
 

@@ -164,9 +164,9 @@ def test_totals_are_those_of_the_fills_that_are_shown(seen) -> None:
     known = written({}, seen)
     result = folded(known).values()
     assert sum(row.fill_count for row in result) == len(known) == len({keyed(sight)[0] for sight in seen})
-    assert sum(Decimal(row.size) for row in result) == sum(item.fill.size for item in known.values())
+    assert sum(Decimal(row.size) for row in result) == sum(Decimal(item.fill.size) for item in known.values())
     assert sum(Decimal(row.amount_usd) for row in result) == sum(
-        item.fill.price * item.fill.size for item in known.values()
+        Decimal(item.fill.price) * Decimal(item.fill.size) for item in known.values()
     )
     for row in result:
         price, amount, size = map(Decimal, (row.liquidation_price, row.amount_usd, row.size))
@@ -180,7 +180,7 @@ def test_a_victims_row_is_shown_wherever_there_is_one(seen) -> None:
         rows = [sight for sight in seen if keyed(sight)[0] == key]
         assert item.fill.role is min((row.role for row in rows), key=list(FillRole).index)
         assert item.fill in rows
-        assert item.observations == {row.observation for row in rows}
+        assert set(item.observations) == {row.observation for row in rows}
 
 
 @given(st.lists(sights_of_one, min_size=1, max_size=10))

@@ -39,7 +39,7 @@ def happened() -> dict[Key, Decimal]:
                 lost = liquidated_fill(
                     user, fill, kind, source=SourceName("test"), chain=Chain("hyperliquid")
                 )
-                sizes[lost.method.value, lost.asset, lost.user, lost.hash or ""] += lost.size
+                sizes[lost.method.value, lost.asset, lost.user, lost.hash or ""] += Decimal(lost.size)
     return sizes
 
 

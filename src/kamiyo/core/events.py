@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import enum
 import zlib
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from kamiyo.core.ids import Address, Asset, Chain, SourceName, TransactionHash
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import Price, Size, Usd, plain
+from kamiyo.core.money import Usd, plain
 from kamiyo.core.time import Utc
 
 _SEPARATOR = "\x1f"  # no printable text holds it
-
-T = TypeVar("T")
-
-
-class _Kept(Generic[T]):
-    """A property found out once and kept in the value's own dictionary; cached_property() takes a lock."""
-
-    def __init__(self, find_out: Callable[[Any], T]) -> None:
-        self._find_out = find_out
-        self._name = find_out.__name__
-        self.__doc__ = find_out.__doc__
-
-    def __get__(self, value: object, _owner: type) -> T:
-        kept = value.__dict__[self._name] = self._find_out(value)
-        return kept
 
 
 class Side(enum.StrEnum):
@@ -100,15 +83,20 @@ class FillRole(enum.StrEnum):
 FillContent = tuple[str, str, str, str, str, str, str, str, str, str]
 
 
-class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row that says: this much of this user's position was taken at this price.
 
     ``user`` is who lost the position: the liquidated user, and for ADL the deleveraged one, with
     ``liquidated_user`` the underwater account. ``side`` is the side of the lost position.
-    ``price`` and ``mark_price`` in USD, ``size`` in base units, ``closed_pnl`` and ``fee`` in USD.
+    ``price`` and ``mark_price`` in USD, ``size`` in base units, ``closed_pnl`` and ``fee`` in USD, each as
+    ``core.money.plain`` writes it: most are stored and told without anybody calculating with them.
     What only the victim's row knows is None in a counterparty's; ``direction_text`` is empty where no row
     said it. ``counterparty`` is who took the other side: known from that account's own row and from a public
     trade, None in a victim's row, which does not name it (of an ADL it is ``liquidated_user``).
+
+    ``observation`` is who saw it, from which row, and a checksum of what the row said; nobody gives it. Two
+    equal observations are the same knowledge; a source that contradicts itself or another shows up as a
+    further observation and so as a new version.
     """
 
     source: SourceName
@@ -117,9 +105,9 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     user: Address
     side: Direction
     method: LiquidationMethod
-    price: Price
-    size: Size
-    mark_price: Price
+    price: str
+    size: str
+    mark_price: str
     timestamp: Utc
     hash: TransactionHash | None
     tid: int
@@ -127,44 +115,32 @@ class LiquidatedFill(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     liquidated_user: Address
     direction_text: str
     margin_mode: MarginMode | None = None
-    closed_pnl: Usd | None = None
-    fee: Usd | None = None
-    position_size_before: Size | None = None
+    closed_pnl: str | None = None
+    fee: str | None = None
+    position_size_before: str | None = None
     # No part of the content and so of no checksum: it follows from which row it was, and versions stay.
     counterparty: Address | None = None
+    observation: str = ""
 
     def __post_init__(self) -> None:
-        """Find out now what everybody asks: numbers just made are still in the processor's cache."""
-        _ = self.observation
-
-    @_Kept
-    def observation(self) -> str:
-        """Who saw it, from which row, and a checksum of what the row said.
-
-        Two equal observations are the same knowledge; a source that contradicts itself or
-        another shows up as a further observation and so as a new version.
-        """
+        """Make the observation, which everybody asks for, while its parts are still in the cache."""
         checksum = zlib.crc32(_SEPARATOR.join(self.content).encode())
-        return f"{self.source}/{self.role}/{checksum:08x}"
+        msgspec.structs.force_setattr(self, "observation", f"{self.source}/{self.role}/{checksum:08x}")
 
-    @_Kept
+    @property
     def content(self) -> FillContent:
-        """What the row says, as text in one fixed order: equal rows have equal content.
-
-        Asked for by everybody who writes the fill down.
-        """
-        pnl, fee, before = self.closed_pnl, self.fee, self.position_size_before
+        """What the row says, as text in one fixed order: equal rows have equal content."""
         return (
             str(self.side),
-            plain(self.price),
-            plain(self.size),
-            plain(self.mark_price),
+            self.price,
+            self.size,
+            self.mark_price,
             self.liquidated_user,
             self.direction_text,
             "" if self.margin_mode is None else str(self.margin_mode),
-            "" if pnl is None else plain(pnl),
-            "" if fee is None else plain(fee),
-            "" if before is None else plain(before),
+            self.closed_pnl or "",
+            self.fee or "",
+            self.position_size_before or "",
         )
 
 

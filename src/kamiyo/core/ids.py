@@ -31,7 +31,7 @@ _ZERO_HASH = "0x" + "0" * 64
 
 def parse_address(text: str) -> Address:
     """A 20-byte address in lower case; MalformedPayload otherwise."""
-    lowered = text.lower()
+    lowered = _lower(text)
     if not _is_hexadecimal(lowered, _ADDRESS_BYTES):
         raise MalformedPayload(f"not an address: {text[:64]!r}", rule="not_an_address")
     return Address(lowered)
@@ -47,10 +47,15 @@ def parse_asset(text: str) -> Asset:
 
 def parse_transaction_hash(text: str) -> TransactionHash | None:
     """A 32-byte hash in lower case, or None for the zero hash, which names no transaction."""
-    lowered = text.lower()
+    lowered = _lower(text)
     if not _is_hexadecimal(lowered, _HASH_BYTES):
         raise MalformedPayload(f"not a transaction hash: {text[:80]!r}", rule="not_a_transaction_hash")
     return None if lowered == _ZERO_HASH else TransactionHash(lowered)
+
+
+def _lower(text: str) -> str:
+    """In lower case; what is that already, as nearly all is, is not made a second time."""
+    return text if text.islower() else text.lower()
 
 
 def _is_hexadecimal(text: str, size: int) -> bool:

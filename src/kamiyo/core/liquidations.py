@@ -15,11 +15,11 @@ from operator import attrgetter
 
 import msgspec
 
-from kamiyo.core.events import FillRole, LiquidatedFill
+from kamiyo.core.events import FillRole, LiquidatedFill, MarginMode
 from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Size, Usd, notional, plain
-from kamiyo.core.time import Utc, to_millis
+from kamiyo.core.money import Price, Size, notional, plain
+from kamiyo.core.time import Utc, rfc3339, to_millis
 
 # An average has no last digit; twelve decimals are finer than any price step of the venue.
 _PRICE_STEP = Decimal("1e-12")
@@ -38,7 +38,8 @@ _SOURCE_ORDER = ("hyperliquid_node", "hyperliquid_archive", "hyperliquid_api")
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One position taken in one sweep. ``liquidation_price`` is the size-weighted fill price.
 
-    Numbers are plain digits: nobody calculates with them again, they are stored, told and shown.
+    Numbers are plain digits and ``timestamp`` is RFC 3339: nobody calculates with them again, they are
+    stored, told and shown.
     ``version`` is the number of distinct observations folded in: it grows with everything we
     learn and is the same whatever the order and the batches we learned it in.
     """
@@ -57,7 +58,7 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leverage: str | None
     margin_mode: str | None
     fill_count: int
-    timestamp: Utc
+    timestamp: str
     source: SourceName
     observed_by: tuple[SourceName, ...]
     version: int
@@ -82,7 +83,7 @@ class ObservedFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     fill: LiquidatedFill
-    observations: frozenset[str]
+    observations: tuple[str, ...]  # sorted, each once: a set would take five times the memory
     counterparty: Address | None
 
     @property
@@ -109,9 +110,7 @@ def _beginning(moment: Utc) -> str:
 
 def observe(fill: LiquidatedFill) -> ObservedFill:
     """The fill as one source's single observation."""
-    return ObservedFill(
-        fill=fill, observations=frozenset((fill.observation,)), counterparty=fill.counterparty
-    )
+    return ObservedFill(fill=fill, observations=(fill.observation,), counterparty=fill.counterparty)
 
 
 def merge(one: ObservedFill, other: ObservedFill) -> ObservedFill:
@@ -125,7 +124,11 @@ def merge(one: ObservedFill, other: ObservedFill) -> ObservedFill:
     known, told = one.counterparty, other.counterparty
     if known is None or (told is not None and told < known):
         known = told
-    return ObservedFill(fill=best, observations=one.observations | other.observations, counterparty=known)
+    return ObservedFill(fill=best, observations=_together(one, other), counterparty=known)
+
+
+def _together(one: ObservedFill, other: ObservedFill) -> tuple[str, ...]:
+    return tuple(sorted({*one.observations, *other.observations}))
 
 
 def merge_all(fills: Iterable[tuple[FillKey, ObservedFill]]) -> dict[FillKey, ObservedFill]:
@@ -144,13 +147,26 @@ def fill_key(identity: LiquidationId, fill: LiquidatedFill) -> FillKey:
 
 def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidation:
     """The liquidation these fills (at least one, each once, all of one identity) add up to."""
-    fills, seen = [item.fill for item in observed], observed[0].observations
-    if len(fills) > 1:
-        fills.sort(key=_tid)
-        seen = seen.union(*[item.observations for item in observed])
-    first = fills[0]
-    size, price, amount, metadata = _sums_of_one(first) if len(fills) == 1 else _sums(fills)
-    modes = [fill.content[6] for fill in fills if fill.content[6]]
+    if len(observed) == 1:  # nearly all of a cascade's
+        fill = observed[0].fill
+        return _liquidation(identity, fill, observed[0].observations, 1, _sums_of_one(fill))
+    fills = sorted([item.fill for item in observed], key=_tid)
+    seen = [each for item in observed for each in item.observations]
+    return _liquidation(identity, fills[0], seen, len(fills), _sums(fills))
+
+
+# Size, price, amount, margin mode, and what else is said.
+_Sums = tuple[str, str, str, MarginMode | None, LiquidationMetadata]
+
+
+def _liquidation(
+    identity: LiquidationId,
+    first: LiquidatedFill,
+    seen: Sequence[str],
+    fill_count: int,
+    sums: _Sums,
+) -> Liquidation:
+    size, price, amount, mode, metadata = sums
     sources = (first.source,) if len(seen) == 1 else _sources(seen)
     return Liquidation(
         liquidation_id=identity,
@@ -158,45 +174,43 @@ def fold(identity: LiquidationId, observed: Sequence[ObservedFill]) -> Liquidati
         protocol=protocol_of(first.asset),
         user=first.user,
         asset=first.asset,
-        side=first.content[0],
-        method=str(first.method),
+        side=first.side,
+        method=first.method,
         size=size,
         liquidation_price=price,
-        mark_price=first.content[3],
+        mark_price=first.mark_price,
         amount_usd=amount,
         leverage=None,
-        margin_mode=modes[0] if modes else None,
-        fill_count=len(fills),
-        timestamp=first.timestamp,
+        margin_mode=mode,
+        fill_count=fill_count,
+        timestamp=rfc3339(first.timestamp),
         source=sources[0] if len(sources) == 1 else min(sources, key=_source_rank),
         observed_by=sources,
-        version=sum([len(item.observations) for item in observed]),
+        version=len(seen),
         metadata=metadata,
     )
 
 
-_Sums = tuple[str, str, str, LiquidationMetadata]  # size, price, amount, and what else is said
-
-
 def _sums_of_one(fill: LiquidatedFill) -> _Sums:
-    """Nearly all of a cascade's: what is said of the fill is what is said of the liquidation."""
-    _side, price, size, _mark_price, _user, direction, _mode, pnl, fee, before = fill.content
+    """What is said of the fill is what is said of the liquidation."""
     metadata = LiquidationMetadata(
         hash=fill.hash,
         liquidated_user=fill.liquidated_user,
-        fill_directions=(direction,) if direction else (),
-        closed_pnl=pnl or None,
-        fee=fee or None,
-        position_size_before=before or None,
+        fill_directions=(fill.direction_text,) if fill.direction_text else (),
+        closed_pnl=fill.closed_pnl,
+        fee=fill.fee,
+        position_size_before=fill.position_size_before,
     )
-    return size, price, plain(notional(fill.price, fill.size)), metadata
+    amount = notional(Price(Decimal(fill.price)), Size(Decimal(fill.size)))
+    return fill.size, fill.price, plain(amount), fill.margin_mode, metadata
 
 
 def _sums(fills: Sequence[LiquidatedFill]) -> _Sums:
     size, amount = Decimal(0), Decimal(0)
     for fill in fills:
-        size += fill.size
-        amount += fill.price * fill.size
+        fill_size = Decimal(fill.size)
+        size += fill_size
+        amount += Decimal(fill.price) * fill_size
     metadata = LiquidationMetadata(
         hash=fills[0].hash,
         liquidated_user=fills[0].liquidated_user,
@@ -205,17 +219,21 @@ def _sums(fills: Sequence[LiquidatedFill]) -> _Sums:
         fee=_sum_if_all_known([fill.fee for fill in fills]),
         position_size_before=_largest([fill.position_size_before for fill in fills]),
     )
-    return plain(size), plain((amount / size).quantize(_PRICE_STEP)), plain(amount), metadata
+    mode = next((fill.margin_mode for fill in fills if fill.margin_mode is not None), None)
+    return plain(size), plain((amount / size).quantize(_PRICE_STEP)), plain(amount), mode, metadata
 
 
-def _sum_if_all_known(numbers: Sequence[Usd | None]) -> str | None:
-    known = [number for number in numbers if number is not None]
+def _sum_if_all_known(numbers: Sequence[str | None]) -> str | None:
+    known = [Decimal(number) for number in numbers if number is not None]
     return plain(sum(known, Decimal(0))) if len(known) == len(numbers) else None
 
 
-def _largest(sizes: Sequence[Size | None]) -> str | None:
-    largest = max((size for size in sizes if size is not None), key=abs, default=None)
-    return None if largest is None else plain(largest)
+def _largest(sizes: Sequence[str | None]) -> str | None:
+    return max((size for size in sizes if size is not None), key=_distance, default=None)
+
+
+def _distance(number: str) -> Decimal:
+    return abs(Decimal(number))
 
 
 def _sources(observations: Iterable[str]) -> tuple[SourceName, ...]:

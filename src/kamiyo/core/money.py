@@ -31,7 +31,8 @@ _CONTEXT = decimal.Context(
 # Plain digits only: Decimal() itself would also take "NaN", "Infinity", "1e999999" and "1_000".
 _NUMBER = r"-?[0-9]{1,24}(?:\.[0-9]{1,24})?"
 _PLAIN = re.compile(_NUMBER, re.ASCII)
-_ALL_PLAIN = re.compile(f"{_NUMBER}(?: {_NUMBER})*+", re.ASCII)
+# As the venue writes them: without zeros in front. A space after each; nothing is looked at twice.
+_ALL_USUAL = re.compile(r"(?:-?+(?:0|[1-9][0-9]{0,23}+)(?:\.[0-9]{1,24}+)?+ )*+", re.ASCII)
 
 
 def install_context() -> None:
@@ -59,15 +60,25 @@ def parse_decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-def parse_decimals(texts: Sequence[str]) -> list[Decimal]:
-    """The numbers written in plain digits, looked at together; MalformedPayload if one is anything else.
+def parse_plain(text: str) -> str:
+    """The number written in plain digits, as ``plain`` writes it; MalformedPayload for anything else."""
+    return plain(parse_decimal(text))
+
+
+def parse_plains(texts: Sequence[str]) -> list[str]:
+    """The same of several, looked at together: where nobody calculates, no Decimal need be made.
 
     The count of spaces tells that each text is one number, and not several in disguise.
     """
-    together = " ".join(texts)
-    if _ALL_PLAIN.fullmatch(together) is None or together.count(" ") != len(texts) - 1:
-        return [parse_decimal(text) for text in texts]
-    return list(map(Decimal, texts))
+    together = " ".join((*texts, ""))
+    if _ALL_USUAL.fullmatch(together) is None or together.count(" ") != len(texts):
+        return [parse_plain(text) for text in texts]
+    shortest = [_without_last_zeros(text) if text[-1] == "0" else text for text in texts]
+    return ["0" if text == "-0" else text for text in shortest] if "-0" in shortest else shortest
+
+
+def _without_last_zeros(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def plain(number: Decimal) -> str:

@@ -33,7 +33,8 @@ ADDRESS_LENGTH = 42
 MAX_ASSET_LENGTH = 65
 # What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; a space after each.
 POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
-_ZERO, _LONG = Decimal(0), Direction.LONG
+_SURELY_PLAUSIBLE_DIGITS = 11
+_LONG = Direction.LONG
 
 FillRule = Callable[[LiquidatedFill], bool]
 RowRule = Callable[[str, Fill], bool]
@@ -51,18 +52,26 @@ def not_before_the_venue(moment: datetime) -> bool:
 
 def positive_numbers(fill: LiquidatedFill) -> bool:
     """Price, size and mark price above zero."""
-    return fill.price > _ZERO and fill.size > _ZERO and fill.mark_price > _ZERO
+    return _is_positive(fill.price) and _is_positive(fill.size) and _is_positive(fill.mark_price)
+
+
+def _is_positive(number: str) -> bool:
+    return number != "0" and number[0] != "-"
 
 
 def plausible_amount(fill: LiquidatedFill) -> bool:
     """Not more than the venue could ever have held."""
-    return abs(fill.price * fill.size) <= MAX_FILL_USD
+    price, size = fill.price, fill.size
+    # So many digits before the point cannot make more: nearly always, and no Decimal need be made to tell.
+    if len(price.partition(".")[0]) + len(size.partition(".")[0]) <= _SURELY_PLAUSIBLE_DIGITS:
+        return True
+    return abs(Decimal(price) * Decimal(size)) <= MAX_FILL_USD
 
 
 def position_matches_side(fill: LiquidatedFill) -> bool:
     """Who lost a long held a positive position before, and the reverse."""
     before = fill.position_size_before
-    return before is None or not before or (before > _ZERO) is (fill.side is _LONG)
+    return before is None or before == "0" or (before[0] != "-") is (fill.side is _LONG)
 
 
 def storable_text(fill: LiquidatedFill) -> bool:

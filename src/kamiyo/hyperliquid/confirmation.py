@@ -19,7 +19,7 @@ from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import Fill, FillRole, LiquidatedFill, LiquidationMethod, Side
 from kamiyo.core.ids import Chain, SourceName, parse_address, parse_asset, parse_transaction_hash
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import Price, Size, parse_decimal
+from kamiyo.core.money import parse_plain
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.channels import WireTrade
 from kamiyo.hyperliquid.fills import FillClass, classify
@@ -60,9 +60,9 @@ def completed_fill(told: ConfirmedTrade, *, source: SourceName, chain: Chain) ->
         user=taker,
         side=Direction.LONG if trade.side is Side.SELL else Direction.SHORT,
         method=LiquidationMethod.MARKET,
-        price=Price(parse_decimal(trade.price)),
-        size=Size(parse_decimal(trade.size)),
-        mark_price=Price(parse_decimal(fill.liquidation.mark_price)),
+        price=parse_plain(trade.price),
+        size=parse_plain(trade.size),
+        mark_price=parse_plain(fill.liquidation.mark_price),
         timestamp=from_millis(trade.time),
         hash=parse_transaction_hash(trade.hash),
         tid=trade.tid,

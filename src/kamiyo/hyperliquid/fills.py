@@ -24,7 +24,7 @@ from kamiyo.core.events import (
 )
 from kamiyo.core.ids import Chain, SourceName, parse_address, parse_asset, parse_transaction_hash
 from kamiyo.core.margin import Direction
-from kamiyo.core.money import Price, Size, Usd, parse_decimals
+from kamiyo.core.money import parse_plains
 from kamiyo.core.time import from_millis
 
 AUTO_DELEVERAGING = "Auto-Deleveraging"
@@ -107,7 +107,7 @@ def liquidated_fill(
     numbers: list[str] = [fill.price, fill.size, named.mark_price]
     if victim:
         numbers += (fill.closed_pnl, fill.fee, fill.start_position)
-    price, size, mark_price, *known = parse_decimals(numbers)
+    price, size, mark_price, *known = parse_plains(numbers)
     closed_pnl, fee, before = known or (None, None, None)
     return LiquidatedFill(
         source=source,
@@ -116,9 +116,9 @@ def liquidated_fill(
         user=row_user if kind is _ADL_DELEVERAGED else liquidated_user,
         side=_lost_side(fill, kind, victim=victim),
         method=_METHODS[kind],
-        price=Price(price),
-        size=Size(size),
-        mark_price=Price(mark_price),
+        price=price,
+        size=size,
+        mark_price=mark_price,
         timestamp=_moment(fill.time),
         hash=parse_transaction_hash(fill.hash),
         tid=fill.tid,
@@ -126,9 +126,9 @@ def liquidated_fill(
         liquidated_user=liquidated_user,
         direction_text=fill.direction_text[:64],
         margin_mode=_margin_mode(fill),
-        closed_pnl=None if closed_pnl is None else Usd(closed_pnl),
-        fee=None if fee is None else Usd(fee),
-        position_size_before=None if before is None else Size(before),
+        closed_pnl=closed_pnl,
+        fee=fee,
+        position_size_before=before,
         counterparty=None if victim else row_user,
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 
 import asyncpg
 import msgspec
 
-from kamiyo.core.codec import liquidation_json, metadata_json
-from kamiyo.core.events import FillRole, LiquidatedFill, LiquidationMethod, MarginMode
-from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol, SourceName, TransactionHash
+from kamiyo.core.codec import to_json
+from kamiyo.core.events import FillRole, LiquidatedFill
+from kamiyo.core.ids import Address, Asset, Chain, LiquidationId, Protocol
 from kamiyo.core.liquidations import (
     FillKey,
     Liquidation,
@@ -21,9 +22,9 @@ from kamiyo.core.liquidations import (
     merge_all,
     observe,
 )
-from kamiyo.core.margin import Direction
 from kamiyo.core.markets import protocol_of
-from kamiyo.core.money import Price, Size, Usd
+from kamiyo.core.money import plain
+from kamiyo.core.time import rfc3339
 from kamiyo.storage import copy_text as text
 
 FILL_COLUMNS = (
@@ -64,38 +65,35 @@ def fill_rows(fills: Sequence[LiquidatedFill]) -> FillRows:
 def fill_line(key: FillKey, observed: ObservedFill) -> str:
     """A row of ``liquidation_fills``, in the order of its columns."""
     fill = observed.fill
-    side, price, size, mark_price, liquidated_user, direction, margin_mode, pnl, fee, before = fill.content
-    seen = observed.observations
     return "\t".join(
         (
-            _place_text(fill.chain, fill.asset, fill.timestamp),
+            _place_text(fill.chain, fill.asset, rfc3339(fill.timestamp)),
             key[0],
             text.name(fill.asset),
             str(fill.tid),
             fill.user,
-            side,
+            fill.side,
             fill.method,
-            price,
-            size,
-            mark_price,
+            fill.price,
+            fill.size,
+            fill.mark_price,
             text.name(fill.source),
             fill.hash or text.NULL,
             fill.role,
-            liquidated_user,
-            text.name(direction),
-            margin_mode or text.NULL,
-            pnl or text.NULL,
-            fee or text.NULL,
-            before or text.NULL,
+            fill.liquidated_user,
+            text.name(fill.direction_text),
+            fill.margin_mode or text.NULL,
+            fill.closed_pnl or text.NULL,
+            fill.fee or text.NULL,
+            fill.position_size_before or text.NULL,
             observed.counterparty or text.NULL,
-            text.array(tuple(seen) if len(seen) == 1 else sorted(seen)),
+            text.array(observed.observations),
         )
     )
 
 
 def liquidation_row(each: Liquidation) -> tuple[str, bytes]:
     """A row of ``liquidations``, in the order of its columns, and the message that tells of it."""
-    metadata = metadata_json(each.metadata)
     line = "\t".join(
         (
             _place_text(each.chain, each.asset, each.timestamp),
@@ -114,10 +112,10 @@ def liquidation_row(each: Liquidation) -> tuple[str, bytes]:
             text.name(each.source),
             text.names(each.observed_by),
             str(each.version),
-            text.escaped(metadata),
+            text.escaped(to_json(each.metadata).decode()),
         )
     )
-    return line, liquidation_json(each, metadata)
+    return line, to_json(each)
 
 
 def place_of(identity: LiquidationId, fill: LiquidatedFill) -> Place:
@@ -126,46 +124,18 @@ def place_of(identity: LiquidationId, fill: LiquidatedFill) -> Place:
 
 
 @lru_cache(maxsize=4096)  # a block's fills share all of it but for the asset
-def _place_text(chain: Chain, asset: Asset, moment: datetime) -> str:
-    return "\t".join((text.name(chain), text.name(protocol_of(asset)), moment.isoformat()))
+def _place_text(chain: Chain, asset: Asset, moment: str) -> str:
+    return "\t".join((text.name(chain), text.name(protocol_of(asset)), moment))
 
 
 def fill_from_row(row: asyncpg.Record | Mapping[str, object]) -> ObservedFill:
     """A stored fill as the value it was."""
-    record = msgspec.convert(dict(row), _FillRow, strict=False)
+    values = {name: plain(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+    counterparty, seen = values["counterparty"], msgspec.convert(values["observations"], list[str])
+    if values["role"] == FillRole.VICTIM:
+        values["counterparty"] = None  # the column holds what another row told
     return ObservedFill(
-        fill=record.as_fill(),
-        observations=frozenset(record.observations),
-        counterparty=record.counterparty,
+        fill=msgspec.convert(values, LiquidatedFill, strict=False),
+        observations=tuple(sorted(seen)),
+        counterparty=msgspec.convert(counterparty, Address | None),
     )
-
-
-class _FillRow(msgspec.Struct, frozen=True, kw_only=True):
-    chain: Chain
-    asset: Asset
-    user: Address
-    side: Direction
-    method: LiquidationMethod
-    price: Price
-    size: Size
-    mark_price: Price
-    timestamp: datetime
-    source: SourceName
-    hash: TransactionHash | None
-    tid: int
-    role: FillRole
-    liquidated_user: Address
-    direction_text: str
-    margin_mode: MarginMode | None
-    closed_pnl: Usd | None
-    fee: Usd | None
-    position_size_before: Size | None
-    counterparty: Address | None
-    observations: list[str]
-
-    def as_fill(self) -> LiquidatedFill:
-        names = LiquidatedFill.__struct_fields__
-        values = {name: getattr(self, name) for name in names}
-        if self.role is FillRole.VICTIM:  # the column holds what another row told
-            values["counterparty"] = None
-        return LiquidatedFill(**values)

@@ -215,7 +215,7 @@ def test_numbers_may_be_numbers() -> None:
     assert fill_counts(normalized) == (2, 1, 1, 0, 0)
     [event] = normalized.events
     assert isinstance(event, LiquidatedFill)
-    assert event.price == Decimal("0.15327")
+    assert event.price == "0.15327"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ TRANSIENT = [
 ]
 PERMANENT = [
     errors.MalformedPayload,
+    errors.CorruptObject,
     errors.QuestionRefused,
     errors.NoSuchThing,
     errors.InvalidSettings,

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode, Side, _Kept
+from kamiyo.core.events import FillRole, LiquidationMethod, MarginMode, Side
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Usd
 from tests.builders import (
@@ -42,22 +42,6 @@ def test_the_words_of_the_venue_and_ours_stay_as_they_are() -> None:
 def test_a_fill_says_by_default_nothing_of_a_liquidation() -> None:
     """Only a row that names a liquidation has one."""
     assert a_fill().liquidation is None
-
-
-def test_what_was_found_out_once_is_kept() -> None:
-    """Asked for again, the same object comes back, and nothing is found out a second time."""
-    asked = []
-
-    class Value:
-        @_Kept
-        def answer(self) -> object:
-            """The answer."""
-            asked.append(self)
-            return object()
-
-    value = Value()
-    assert value.answer is value.answer
-    assert (asked, Value.__dict__["answer"].__doc__) == ([value], "The answer.")
 
 
 def test_the_content_of_a_row_is_text_in_a_fixed_order() -> None:

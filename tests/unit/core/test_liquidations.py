@@ -15,7 +15,7 @@ from kamiyo.core.liquidations import (
     observe,
 )
 from kamiyo.core.margin import Direction
-from kamiyo.core.time import from_millis
+from kamiyo.core.time import from_millis, rfc3339
 from tests.builders import (
     API,
     ARCHIVE,
@@ -85,9 +85,7 @@ def test_one_sight_of_a_fill_is_one_observation() -> None:
     """What is observed carries the fill, who saw it and nothing else."""
     seen = observe(a_liquidated_fill())
     assert seen == ObservedFill(
-        fill=a_liquidated_fill(),
-        observations=frozenset({a_liquidated_fill().observation}),
-        counterparty=None,
+        fill=a_liquidated_fill(), observations=(a_liquidated_fill().observation,), counterparty=None
     )
     assert seen.observed_by == {NODE}
 
@@ -115,7 +113,7 @@ def test_sources_that_disagree_are_both_kept_and_one_is_shown() -> None:
     merged = merge(observe(lower), observe(upper))
     assert merged == merge(observe(upper), observe(lower))
     assert merged.fill == upper
-    assert merged.observations == {lower.observation, upper.observation}
+    assert merged.observations == tuple(sorted((lower.observation, upper.observation)))
     assert merged.observed_by == {NODE, API}
 
 
@@ -194,7 +192,7 @@ def test_a_liquidation_carries_what_its_fills_say() -> None:
     assert folded.liquidation_id == liquidation_id(a_liquidated_fill())
     assert (folded.chain, folded.protocol, folded.asset) == ("hyperliquid", "hyperliquid", "ETH")
     assert (folded.user, folded.side, folded.method) == (VICTIM, Direction.LONG, LiquidationMethod.MARKET)
-    assert (folded.mark_price, folded.timestamp) == ("3000.5", NOW)
+    assert (folded.mark_price, folded.timestamp) == ("3000.5", rfc3339(NOW))
     assert (folded.leverage, folded.margin_mode) == (None, MarginMode.ISOLATED)
     assert (folded.source, folded.observed_by) == (NODE, (NODE,))
 

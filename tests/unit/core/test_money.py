@@ -18,7 +18,8 @@ from kamiyo.core.money import (
     is_plain_decimal,
     notional,
     parse_decimal,
-    parse_decimals,
+    parse_plain,
+    parse_plains,
     plain,
 )
 
@@ -196,8 +197,18 @@ def test_the_context_has_room_for_sums_of_what_the_venue_sends() -> None:
 
 def test_numbers_read_together_are_those_read_one_by_one() -> None:
     """Looking at many texts at once takes exactly what looking at each takes, in their order."""
-    assert parse_decimals(list(PLAIN)) == [parse_decimal(text) for text in PLAIN]
-    assert parse_decimals([]) == []
+    assert parse_plains(list(PLAIN)) == [parse_plain(text) for text in PLAIN]
+    assert parse_plains([]) == []
+
+
+@given(
+    st.lists(
+        st.from_regex(r"-?[0-9]{1,24}(\.[0-9]{1,24})?", fullmatch=True, alphabet="-.0123456789"), min_size=1
+    )
+)
+def test_a_number_has_one_text(texts) -> None:
+    """The one ``plain`` writes, whether or not a Decimal was made of it, wherever zeros stand."""
+    assert parse_plains(texts) == [plain(Decimal(text)) for text in texts]
 
 
 @pytest.mark.parametrize("text", NOT_PLAIN)
@@ -205,5 +216,5 @@ def test_one_bad_number_is_refused_wherever_it_stands(text: str) -> None:
     """No neighbour makes a text a number, not even where joining them hides its edges."""
     for texts in ([text], [text, "1"], ["1", text], ["1", text, "1"]):
         with pytest.raises(MalformedPayload) as caught:
-            parse_decimals(texts)
+            parse_plains(texts)
         assert caught.value.rule == "not_a_number"

@@ -1,7 +1,6 @@
 """One fill confirms a liquidation, and the public trades of it complete it: no more, no fewer, each once."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import msgspec
 import pytest
@@ -198,7 +197,7 @@ def test_who_buys_loses_a_short() -> None:
     bought = a_trade(tid=102, side=Side.BUY, users=(VICTIM, MAKER))
     sold = a_wire_fill(a_maker_row(tid=101, side=Side.SELL, direction_text="Open Short"))
     fill = completed_fill(told(bought, fill=sold), source=API, chain=CHAIN)
-    assert (fill.side, fill.user, fill.mark_price) == (Direction.SHORT, VICTIM, Decimal("3000.5"))
+    assert (fill.side, fill.user, fill.mark_price) == (Direction.SHORT, VICTIM, "3000.5")
 
 
 def test_the_payload_is_read_back_as_it_was() -> None:

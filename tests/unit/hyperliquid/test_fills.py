@@ -227,7 +227,7 @@ def test_who_is_deleveraged_lost_the_position_and_is_not_who_was_underwater() ->
     fill = a_fill(direction_text="Auto-Deleveraging", liquidation=named("backstop", VAULT))
     fact = read(MAKER, fill)
     assert (fact.user, fact.liquidated_user, fact.method) == (MAKER, VAULT, LiquidationMethod.ADL)
-    assert (fact.role, fact.closed_pnl) == (FillRole.VICTIM, Decimal("-150.5"))
+    assert (fact.role, fact.closed_pnl) == (FillRole.VICTIM, "-150.5")
 
 
 @pytest.mark.parametrize("kind", [FillClass.ORDINARY, FillClass.ADL_UNDERWATER])
@@ -515,14 +515,14 @@ def test_the_sampled_deleveraging_is_read_from_the_traders_row(reference_samples
     assert (fact.user, fact.liquidated_user) == (user, "0x2e3d94f0562703b25c83308a05046ddaf9a8dd14")
     assert (fact.asset, fact.side, fact.method) == ("AVAX", Direction.SHORT, LiquidationMethod.ADL)
     assert (fact.size, fact.price, fact.mark_price) == (
-        Decimal("28.53"),
-        Decimal("22.075"),
-        Decimal("22.025"),
+        "28.53",
+        "22.075",
+        "22.025",
     )
     assert (fact.closed_pnl, fact.fee, fact.position_size_before) == (
-        Decimal("194.275035"),
-        0,
-        Decimal("-28.53"),
+        "194.275035",
+        "0",
+        "-28.53",
     )
 
 

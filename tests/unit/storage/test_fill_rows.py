@@ -9,6 +9,7 @@ import pytest
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRole
 from kamiyo.core.liquidations import fill_key, liquidation_id
+from kamiyo.core.time import rfc3339
 from kamiyo.storage import copy_text
 from kamiyo.storage.fill_rows import (
     FILL_COLUMNS,
@@ -40,7 +41,7 @@ def test_a_fills_row_holds_its_columns_in_order() -> None:
     """Numbers are plain digits, what only a victim's row knows is NULL elsewhere."""
     [line] = fill_rows([a_liquidated_fill(fee=Decimal("0.10"), asset="xyz:A\tB")]).lines.values()
     row = fields(line)
-    assert (row["protocol"], row["asset"], row["timestamp"]) == ("xyz", "xyz:A\\tB", NOW.isoformat())
+    assert (row["protocol"], row["asset"], row["timestamp"]) == ("xyz", "xyz:A\\tB", rfc3339(NOW))
     assert (row["fee"], row["hash"], row["role"]) == ("0.1", HASH, "victim")
     assert row["observations"].startswith('{"hyperliquid_node/victim/')
     [line] = fill_rows([a_counterparty_fill(hash=None)]).lines.values()
