@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -38,6 +39,7 @@ _DAY: Final = timedelta(days=1)
 _POLLS_OF_SILENCE: Final = 3
 _REMEMBERED_EVERY: Final = 100  # days
 _ROWS_AT_ONCE: Final = 2_000
+_BREATH: Final = timedelta(milliseconds=50)
 _LONGEST_NAMES: Final = 200
 _MIDNIGHT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,9})?(Z|\+00:00)?)?", re.ASCII)
 # As JSON writes numbers, an exponent included, and none whose plain digits would not end.
@@ -110,16 +112,23 @@ class HyperliquidStatsAggregator(FilesAggregator):
         """A payload for each day that is new or changed, the oldest first."""
         days = await self._days(_rows(name, body))
         known, now = Known(memory), self.clock.now()
+        today = f"{now:%Y-%m-%d}"
         changed = [
             (day, payload)
-            for day in _told_days(days, now)
+            for day in _told_days(days, today)
             if known.said(day) != digest(payload := b"[" + b",".join(days[day]) + b"]")
         ]
+        given = 0
         for number, (day, payload) in enumerate(changed, 1):
-            known.remember(day, payload)
+            if day <= today:  # what is refused as still to come may come
+                known.remember(day, payload)
             raw = Raw(source=_NAME, stream=name, payload=payload, received_at=now)
             remembered = number == len(changed) or number % _REMEMBERED_EVERY == 0
             yield raw, known.pack() if remembered else None
+            given += len(days[day])
+            if given >= _ROWS_AT_ONCE:
+                given = 0
+                await self.clock.sleep(_BREATH)  # else a whole history is one batch, and all others wait
 
     def normalize(self, raw: Raw) -> Normalized:
         """The totals of one day; a row that is refused is refused alone."""
@@ -173,22 +182,21 @@ def _rows(name: str, body: bytes) -> Sequence[msgspec.Raw]:
     return rows
 
 
-def _told_days(days: Iterable[str], now: datetime) -> list[str]:
-    """Those that have ended, and those that cannot be: these are told of to be refused."""
-    begun = [day for day in days if day and _start_of(day) <= now]
-    last = max(begun, default=None)
-    return sorted(day for day in days if day != last and (day not in begun or _start_of(day) + _DAY <= now))
+def _told_days(days: Iterable[str], today: str) -> list[str]:
+    """All but the last that has begun; what cannot be read, or is still to come, is told of to be refused."""
+    last = max((day for day in days if day and day <= today), default=None)
+    return sorted(day for day in days if day != last)
 
 
 def _day_of(row: msgspec.Raw) -> str:
     """The day a row is of, as ``2025-10-10``; nothing where that cannot be read."""
     try:
-        time = _decode_dated(row).time
-        return f"{_midnight(time):%Y-%m-%d}"
+        return _midnight(_decode_dated(row).time).date().isoformat()
     except (msgspec.DecodeError, UnicodeDecodeError, MalformedPayload):
         return ""
 
 
+@lru_cache(maxsize=4096)  # a day has two hundred rows
 def _start_of(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 

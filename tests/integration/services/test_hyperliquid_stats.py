@@ -122,13 +122,17 @@ async def test_the_last_day_is_not_told_before_it_has_ended():
     clock = ManualClock(datetime(2023, 6, 15, 12, tzinfo=UTC))
     rows = [row("2023-06-13", "1"), row("2023-06-14", "2"), row("2023-06-15", "3"), row("2023-06-16", "4")]
     async with serving({TOTAL: chart(rows), BY_ASSET: chart([row("2023-06-14", "2", "BTC")])}, clock) as (
-        _host,
+        host,
         source,
     ):
         heard = await drained(source)
-    told = totals_of(source, heard)
-    assert told == {(None, "2023-06-13"): 1, (None, "2023-06-14"): 2, (None, "2023-06-16"): 4}
-    # The day to come is told of to be refused, as everything is that is dated later than now.
+        told = totals_of(source, heard)
+        # The day to come is told of to be refused, as everything is that is dated later than now.
+        assert told == {(None, "2023-06-13"): 1, (None, "2023-06-14"): 2, (None, "2023-06-16"): 4}
+        clock.moment += 2 * DAY
+        host.files[TOTAL] = chart([*rows, row("2023-06-17", "5")])
+        told = totals_of(source, await drained(source, heard.cursor))
+        assert told == {(None, "2023-06-15"): 3, (None, "2023-06-16"): 4}
 
 
 async def test_numbers_keep_every_digit():
