@@ -58,6 +58,8 @@ WHERE NOT EXISTS (
     SELECT FROM coverage_hours c WHERE c.chain = v.chain AND c.hour = v.hour AND c.measured_from = v.version)
     AND (EXISTS (SELECT FROM sources WHERE subject = 'venue' AND type = 'stream')
          OR EXISTS (SELECT FROM block_hours b WHERE b.chain = v.chain AND b.hour = v.hour))
+    AND NOT EXISTS (
+        SELECT FROM retained WHERE dataset = 'liquidations' AND hour < greatest(stored_from, dropped_before))
 ORDER BY hour DESC, chain LIMIT $2
 """  # noqa: S608 -- of constants alone
 _VERSION = f"SELECT version FROM ({_VERSIONS} WHERE chain = $1 AND hour = $2 GROUP BY chain, hour) AS v"  # noqa: S608
@@ -118,7 +120,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 
 async def find_due_hours(connection: Connection, now: datetime, limit: int) -> list[tuple[Chain, datetime]]:
-    """The newest hours that are over and say more than they were measured from, at most so many."""
+    """The newest hours that are over and say more than they were measured from, at most so many.
+
+    Of what was let go since, the figure stands as it was measured: whatever is left may be a part.
+    """
     rows = await connection.fetch(_DUE, now - HOUR - SETTLE, limit)
     return [(Chain(row[0]), row[1]) for row in rows]
 

@@ -303,3 +303,16 @@ async def test_days_of_all_assets_are_fewer(client, sources, clock) -> None:
     assert len((await get(client, "/coverage/days", **month))["data"]["days"]) == 31
     assert (await client.get("/coverage/days", params=month | {"by_asset": "true"})).status_code == 422
     assert len((await get(client, "/coverage/days", by_asset="true"))["data"]["days"]) == 7
+
+
+async def test_a_day_that_was_let_go_is_not_compared(client, sources, pool: Pool, clock) -> None:
+    """What is left of its facts may be a part, whatever blocks were read."""
+    clock.moment = DAY + timedelta(days=3)
+    await archive_day(sources)
+    await sources.write(a_batch(events=(a_venue_total("3500"),)))
+    async with pool.acquire() as connection:
+        month = DAY + timedelta(days=22)
+        await connection.execute("INSERT INTO retained VALUES ('liquidations', $1, NULL, $1)", month)
+    [day] = (await get(client, "/coverage/days", start=rfc3339(DAY), end=rfc3339(NEXT)))["data"]["days"]
+    assert (day["status"], day["our_usd"]) == ("not measured", None)
+    assert day["detail"] == "liquidations before 2025-11-01T00:00:00.000Z were let go"

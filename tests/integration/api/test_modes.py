@@ -61,8 +61,9 @@ async def test_servers_that_share_a_redis_do_not_mix_their_modes(state, redis_ur
 
 def test_a_caller_of_the_stream_hears_it_first():
     """The first frame has the mode and the name of what is played."""
-    assert msgspec.json.decode(hello_text(REPLAY)) == {
+    assert msgspec.json.decode(hello_text(REPLAY, "sample")) == {
         "channel": "hello",
         "mode": "REPLAY",
         "recording": "POPCAT, 12 November 2025",
+        "coverage": "sample",
     }

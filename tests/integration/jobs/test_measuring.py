@@ -266,3 +266,17 @@ async def test_a_turn_is_bounded_and_the_newest_hours_come_first(
     with pytest.raises(Ended):
         await keep_measuring(pool, Once(), clock)
     assert await rows(pool, "SELECT count(DISTINCT hour) FROM coverage_hours") == [(5,)]
+
+
+async def test_an_hour_whose_facts_were_let_go_keeps_its_figure(pool: Pool, journal: PostgresJournal) -> None:
+    """What is left of it may be a part, so that it is not measured again."""
+    await write(journal, NODE_BATCH, *API_BATCHES)
+    clock = ManualClock(AFTER)
+    await measure_due_hours(pool, clock)
+    async with pool.acquire() as connection:
+        statement = "INSERT INTO retained VALUES ('liquidations', NULL, $1, $1)"
+        await connection.execute(statement, NEXT)
+        await connection.execute("DELETE FROM liquidation_fills")
+    await write(journal, *heard(API, minutes=(50,)))
+    assert await measure_due_hours(pool, clock) == 0
+    assert await hours_of(pool) == HOURS

@@ -180,7 +180,7 @@ def test_every_reason_is_explained_and_every_size_has_its_limits() -> None:
 
 
 def test_a_claimed_total_is_held_against_each_way_ours_may_be_meant() -> None:
-    """Market alone, with the backstop, and with deleveraging, too: ours minus theirs, in percent of theirs."""
+    """Market alone, with the backstop, and with deleveraging: ours minus theirs, in percent of theirs."""
     ours = {"market": Decimal(600), "backstop": Decimal(300), "adl": Decimal(100)}
     found = differences(ours, Decimal(800))
     assert [each.methods for each in found] == [

@@ -19,6 +19,7 @@ from kamiyo.core.coverage import BlockHour, HourFacts, SourceHour, differences, 
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.ids import Chain, SourceName
 from kamiyo.core.money import plain
+from kamiyo.core.retention import Dataset
 from kamiyo.core.sources import CoverageLabel, SourceStatus
 from kamiyo.core.time import HOUR, hour_of, rfc3339
 from kamiyo.processing.coverage import reference_of_day
@@ -33,6 +34,7 @@ from kamiyo.storage.read_measured import (
     read_measured,
 )
 from kamiyo.storage.read_rows import reading
+from kamiyo.storage.retained import read_retained
 from kamiyo.storage.sources import list_sources
 
 CLAIMED_BY = SourceName("hyperliquid_stats")
@@ -91,11 +93,12 @@ class Days(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Whose blocks of which hours were read."""
+    """Whose blocks of which hours were read, and before when what they held is not all there any more."""
 
     chain: Chain
     sources: Sequence[SourceStatus]
     blocks: _Blocks
+    let_go_before: datetime | None
 
 
 class OurDay(msgspec.Struct, frozen=True):
@@ -117,7 +120,7 @@ async def show_coverage_days(state: ApiState, query: CoverageDaysQuery) -> bytes
         measured = await read_measured(connection)
         blocks = await read_block_hours(connection, chain, first - HOUR, last + HOUR)
         claimed = await read_claimed_days(connection, CLAIMED_BY, first, last)
-        whole = Known(chain, sources, blocks)
+        whole = Known(chain, sources, blocks, await _let_go_before(connection))
         days = [
             build_day(await _ours(connection, whole, day), _of_day(claimed, day), query)
             for day in (first + back * _DAY for back in reversed(range((last - first) // _DAY)))
@@ -139,11 +142,24 @@ def _days_wanted(query: CoverageDaysQuery, now: datetime) -> tuple[datetime, dat
 
 
 async def _ours(connection: Connection, known: Known, day: datetime) -> OurDay:
+    if known.let_go_before is not None and day < known.let_go_before:
+        return OurDay(day, None, f"liquidations before {rfc3339(known.let_go_before)} were let go")
     reference, detail = reference_of_day(hours_of_day(known, day))
     if reference is None:
         return OurDay(day, None, detail)
     sums = await read_day_sums(connection, known.chain, reference, day, day + _DAY)
     return OurDay(day, reference, "", sums)
+
+
+async def _let_go_before(connection: Connection) -> datetime | None:
+    limits = [
+        limit
+        for each in await read_retained(connection)
+        if each.dataset is Dataset.LIQUIDATIONS
+        for limit in (each.stored_from, each.dropped_before)
+        if limit is not None
+    ]
+    return max(limits, default=None)
 
 
 def _of_day(claimed: Sequence[ClaimedDay], day: datetime) -> list[ClaimedDay]:

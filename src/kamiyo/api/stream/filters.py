@@ -12,6 +12,7 @@ from kamiyo.api.stream.grammar import (
     ANY,
     Backfills,
     Claims,
+    Coverage,
     Exploits,
     Liquidations,
     Sources,
@@ -71,9 +72,8 @@ def build_selection(wanted: Wanted) -> Selection:
 
 def _build_test(wanted: Wanted) -> Test | None:
     expected = {name: str(value) for name, value in _filters(wanted).items() if value not in {None, ANY}}
-    least = (
-        None if isinstance(wanted, Sources | Backfills) or wanted.min_usd is None else Decimal(wanted.min_usd)
-    )
+    amount = None if isinstance(wanted, Sources | Backfills | Coverage) else wanted.min_usd
+    least = None if amount is None else Decimal(amount)
     equal = _build_equal(expected) if expected else None
     if least is None:
         return equal
@@ -107,5 +107,5 @@ def _filters(wanted: Wanted) -> dict[str, str | None]:
             return {"asset": wanted.asset, "exchange": wanted.exchange, "side": wanted.side}
         case Sources():
             return {"name": wanted.source}
-        case Backfills():
+        case Backfills() | Coverage():
             return {"source": wanted.source}

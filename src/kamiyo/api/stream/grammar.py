@@ -18,6 +18,7 @@ from kamiyo.core.money import parse_decimal, plain
 from kamiyo.core.time import rfc3339
 
 ANY = "*"
+_LIQUIDATIONS = "liquidations"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:\-]{0,63}", re.ASCII)
 
 
@@ -74,7 +75,13 @@ class Backfills(_Wanted, frozen=True, tag="backfills"):
     source: str = ANY
 
 
-Wanted: TypeAlias = Liquidations | Exploits | Claims | Sources | Backfills
+class Coverage(_Wanted, frozen=True, tag="coverage"):
+    """What share of an hour's liquidations a source saw, told once it was measured and when that changes."""
+
+    source: str = ANY
+
+
+Wanted: TypeAlias = Liquidations | Exploits | Claims | Sources | Backfills | Coverage
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,9 +128,13 @@ def parse_request(text: str) -> Request:
     return msgspec.structs.replace(request, subscription=_canonical(request.subscription))
 
 
-def hello_text(showing: Showing) -> str:
-    """What every caller hears first: whether what it will be told happens now."""
-    return _text({"channel": "hello", "mode": showing.mode, "recording": showing.recording})
+def hello_text(showing: Showing, coverage: str | None) -> str:
+    """What every caller hears first: whether what it will be told happens now, and how much of it is known.
+
+    ``coverage`` is the label of liquidations; None while nobody knows it.
+    """
+    known = {"mode": showing.mode, "recording": showing.recording, "coverage": coverage}
+    return _text({"channel": "hello", **known})
 
 
 def subscription_text(wanted: Wanted) -> str:
@@ -155,13 +166,18 @@ def data_text(
     cursor: str,
     replayed: bool,
     as_of: datetime | None,
+    coverage: str | None,
     body: str,
 ) -> str:
-    """One frame of messages; ``body`` is their joined JSON, made once for all with this subscription."""
+    """One frame of messages; ``body`` is their joined JSON, made once for all with this subscription.
+
+    ``coverage`` is the label of what liquidations are told; of other messages it says nothing.
+    """
     known = "null" if as_of is None else f'"{rfc3339(as_of)}"'
+    label = f'"coverage":{_text(coverage)},' if channel == _LIQUIDATIONS else ""
     return (
         f'{{"channel":"{channel}","seq":{seq},"cursor":"{cursor}","is_snapshot":false,'
-        f'"replayed":{"true" if replayed else "false"},"as_of":{known},'
+        f'"replayed":{"true" if replayed else "false"},"as_of":{known},{label}'
         f'"subscription":{subscription},"data":[{body}]}}'
     )
 
@@ -205,7 +221,7 @@ def _canonical(wanted: Wanted) -> Wanted:
                     exchange=_name(wanted.exchange.lower()),
                     min_usd=_amount(wanted.min_usd),
                 )
-            case Sources() | Backfills():
+            case Sources() | Backfills() | Coverage():
                 return msgspec.structs.replace(wanted, source=_name(wanted.source))
     except MalformedPayload as error:
         raise Refused(str(error)) from error

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from kamiyo.api.services.sources import LIQUIDATIONS, read_freshness
 from kamiyo.api.stream.filters import Selection
 from kamiyo.api.stream.limits import StreamLimits
 from kamiyo.api.stream.window import Body, Bounds, Window
@@ -22,6 +23,7 @@ from kamiyo.storage.pool import Connection, Pool, connect, translated
 RESTARTED = 1012  # close code: come back, perhaps to another server
 
 _POLL = timedelta(seconds=1)
+_COVERAGE_EVERY = timedelta(seconds=5)
 _ANSWER_WITHIN = timedelta(seconds=15)
 _SHARED_BODIES = 256
 
@@ -42,7 +44,8 @@ class Hub:
     """The newest part of the stream in memory, and who follows it.
 
     ``as_of`` is the last moment of which it is known that everything committed before it is here:
-    while the database is silent, or the relay numbers nothing, it stands still.
+    while the database is silent, or the relay numbers nothing, it stands still. So does ``coverage``, the
+    label of liquidations as lists show it.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Hub:
         self._shown_clock = shown_clock or clock  # of what is told: not now where it is replayed
         self.limits = StreamLimits() if limits is None else limits
         self.as_of: datetime | None = None
+        self.coverage: str | None = None
+        self._coverage_asked_at: datetime | None = None
         self.newest: StreamCursor | None = None
         self._database_url = database_url
         self._pool = pool
@@ -83,6 +88,7 @@ class Hub:
                 while True:
                     async with translated(), asyncio.timeout(_ANSWER_WITHIN.total_seconds()):
                         await self._read_new(connection)
+                        await self._learn_coverage(connection)
                     await self.clock.sleep(self.limits.tick)
                     await wake_ups.wait(_POLL)
         except asyncio.CancelledError:
@@ -209,6 +215,12 @@ class Hub:
         written, at = self._written
         if state.relayed >= written:
             self.as_of, self._written = at, None
+
+    async def _learn_coverage(self, connection: Connection) -> None:
+        now = self.clock.now()
+        if self._coverage_asked_at is None or now - self._coverage_asked_at >= _COVERAGE_EVERY:
+            known = await read_freshness(connection, LIQUIDATIONS, self._shown_clock.now())
+            self.coverage, self._coverage_asked_at = known.coverage.label, now
 
     def _remembers(self, cursor: StreamCursor) -> bool:
         return (

@@ -13,11 +13,10 @@ from kamiyo.core.modes import LIVE, Showing
 
 def stream_route(hub: Hub, path: str = "/stream", *, showing: Showing = LIVE) -> WebSocketRoute:
     """The route, for the application to mount; the hub must run beside it."""
-    hello = hello_text(showing)
 
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
-        await socket.send_text(hello)
+        await socket.send_text(hello_text(showing, hub.coverage))
         if hub.has_room:
             await Session(hub, socket).run()
         else:

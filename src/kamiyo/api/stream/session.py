@@ -204,6 +204,7 @@ class Session:
             cursor=str(StreamCursor(feed.epoch, body.position)),
             replayed=replayed,
             as_of=self._hub.as_of,
+            coverage=self._hub.coverage,
             body=body.text,
         )
         await self._send_text(text)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kamiyo.api.stream.filters import build_selection, read_facts
-from kamiyo.api.stream.grammar import Claims, Exploits, Liquidations, Sources
+from kamiyo.api.stream.grammar import Claims, Coverage, Exploits, Liquidations, Sources
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.margin import Direction
@@ -92,6 +92,9 @@ def test_channels_do_not_mix() -> None:
     assert not _takes(Liquidations(), "exploits", LIQUIDATION)
     assert _takes(Sources(source="a"), "sources", {"name": "a", "state": "live"})
     assert not _takes(Sources(source="a"), "sources", {"name": "b"})
+    assert _takes(Coverage(source="a"), "coverage", {"source": "a", "share_pct": "7"})
+    assert not _takes(Coverage(source="a"), "coverage", {"source": "b"})
+    assert not _takes(Coverage(), "sources", {"source": "a"})
 
 
 def test_what_cannot_be_read_goes_to_whoever_asked_for_everything() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kamiyo.api.stream import grammar
 from kamiyo.api.stream.grammar import (
     Claims,
+    Coverage,
     Exploits,
     Liquidations,
     Ping,
@@ -58,6 +59,8 @@ def test_a_subscription_is_read_with_every_filter() -> None:
     )
     sources = _subscribe(type="sources", source="hyperliquid_node")
     assert grammar.parse_request(sources) == Subscribe(subscription=Sources(source="hyperliquid_node"))
+    coverage = _subscribe(type="coverage", source="hyperliquid_api")
+    assert grammar.parse_request(coverage) == Subscribe(subscription=Coverage(source="hyperliquid_api"))
 
 
 def test_ping_unsubscribe_and_resume_are_read() -> None:
@@ -141,6 +144,7 @@ def test_a_data_frame_is_json_with_its_messages_unchanged(as_of: datetime | None
         cursor="1:9",
         replayed=True,
         as_of=as_of,
+        coverage=None if as_of is None else "sample <1 % (7 days, 2025-10-10)",
         body='{"price":"100.50"},{"price":"1"}',
     )
     assert msgspec.json.decode(text) == {
@@ -150,9 +154,25 @@ def test_a_data_frame_is_json_with_its_messages_unchanged(as_of: datetime | None
         "is_snapshot": False,
         "replayed": True,
         "as_of": as_of and "2025-10-10T21:16:04.831Z",
+        "coverage": as_of and "sample <1 % (7 days, 2025-10-10)",
         "subscription": {"type": "liquidations"},
         "data": [{"price": "100.50"}, {"price": "1"}],
     }
+
+
+def test_only_frames_of_liquidations_say_how_much_of_them_is_known() -> None:
+    """Of exploits and sources the label of liquidations says nothing."""
+    text = grammar.data_text(
+        channel="exploits",
+        subscription='{"type":"exploits"}',
+        seq=1,
+        cursor="1:9",
+        replayed=False,
+        as_of=None,
+        coverage="complete",
+        body="{}",
+    )
+    assert "coverage" not in msgspec.json.decode(text)
 
 
 def test_answers_have_the_documented_shape() -> None:
