@@ -11,7 +11,17 @@ from starlette.types import ASGIApp
 from kamiyo.api.gateway.boundary import Boundary
 from kamiyo.api.gateway.byte_cache import ByteCache
 from kamiyo.api.problems import install_handlers
-from kamiyo.api.routes import backfills, cases, claims, coverage, exploits, liquidations, states, system
+from kamiyo.api.routes import (
+    backfills,
+    cases,
+    claims,
+    coverage,
+    exploits,
+    liquidations,
+    slots,
+    states,
+    system,
+)
 from kamiyo.api.routes.document import document_route
 from kamiyo.api.routes.page import page_routes
 from kamiyo.api.state import ApiState
@@ -41,7 +51,7 @@ def build_api(state: ApiState, *, stream_routes: Sequence[BaseRoute] = ()) -> Fa
     )
     api.state.api = state
     install_handlers(api)
-    for module in (liquidations, exploits, cases, states, claims, backfills, coverage, system):
+    for module in (liquidations, exploits, cases, states, claims, backfills, coverage, slots, system):
         api.include_router(module.router)
     api.router.routes.extend([document_route(api), *page_routes(), *stream_routes])
     return api

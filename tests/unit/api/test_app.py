@@ -10,7 +10,7 @@ ROUTES = {
     "/exploits", "/exploits/{tx_hash}", "/liquidations", "/liquidations/{liquidation_id}", "/honest-cases",
     "/markets", "/markets/{asset}", "/vaults", "/vaults/{address}", "/positions",
     "/claims", "/claims/totals", "/claims/positions",
-    "/stats", "/meta", "/sources", "/coverage", "/coverage/days",
+    "/stats", "/meta", "/sources", "/coverage", "/coverage/days", "/coverage/slots",
     "/health", "/health/live", "/health/ready", "/metrics",
     "/reports", "/reviews", "/exploits/{tx_hash}/history",
 }  # fmt: skip
