@@ -134,8 +134,8 @@ class MemoryArchive(BaseAggregator):
 
     async def stream(self, cursor: Cursor | None, *, follow: bool = True) -> AsyncGenerator[StreamItem, None]:
         del cursor, follow
-        return
-        yield
+        for item in list[StreamItem]():
+            yield item
 
     def normalize(self, raw: Raw) -> Normalized:
         whole = node_normalize(raw)

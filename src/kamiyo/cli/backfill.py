@@ -147,7 +147,11 @@ def lines_of(offer: Offer) -> list[str]:
     """What would be read and what it costs, in words."""
     plan, request = offer.plan, offer.plan.request
     lines = [f"{rfc3339(request.start)} to {rfc3339(request.end)} of {request.source}"]
-    lines += [f"  nothing is kept of {rfc3339(start)} to {rfc3339(end)}" for start, end in offer.uncovered]
+    lines += [
+        f"  nothing is kept of {rfc3339(first)} to {rfc3339(last)}{f' of {stream}' if stream else ''}"
+        for stream, stretches in offer.uncovered.items()
+        for first, last in stretches
+    ]
     if offer.known:
         lines.append(f"  {offer.known:,} of {offer.listed:,} objects were read before (--again reads them)")
     if request.assets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -122,11 +122,23 @@ def unread(objects: Iterable[ArchiveObject], read: Collection[Identity]) -> tupl
     return tuple(each for each in objects if identity_of(each) not in read)
 
 
-def uncovered(objects: Iterable[ArchiveObject], start: datetime, end: datetime) -> list[Stretch]:
-    """The stretches of a time of which an archive has no object at all."""
+def uncovered(objects: Sequence[ArchiveObject], start: datetime, end: datetime) -> dict[str, list[Stretch]]:
+    """The stretches of a time of which an archive has no object, of each stream it has any of.
+
+    Where it has none at all, that is told of a stream without a name.
+    """
+    streams = dict.fromkeys(each.stream for each in objects) or {"": None}
+    missing = {
+        stream: _missing([(each.start, each.end) for each in objects if each.stream == stream], start, end)
+        for stream in streams
+    }
+    return {stream: stretches for stream, stretches in missing.items() if stretches}
+
+
+def _missing(covered: Iterable[Stretch], start: datetime, end: datetime) -> list[Stretch]:
     missing: list[Stretch] = []
     reached = start
-    for first, last in joined((each.start, each.end) for each in objects):
+    for first, last in joined(covered):
         if first > reached:
             missing.append((reached, min(first, end)))
         reached = max(reached, last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,12 +33,12 @@ Told = Callable[[BackfillText], None]
 class Offer:
     """What would be read: ``listed`` objects there are, of which some were read before.
 
-    Of the ``uncovered`` times the archive has nothing.
+    Of the ``uncovered`` times the archive has nothing, by stream.
     """
 
     plan: BackfillPlan
     listed: int
-    uncovered: tuple[Stretch, ...]
+    uncovered: Mapping[str, Sequence[Stretch]]
 
     @property
     def known(self) -> int:
@@ -75,7 +75,7 @@ async def make_offer(history: History, request: BackfillRequest) -> Offer:
     return Offer(
         plan=BackfillPlan(request=request, objects=objects, cost_usd=cost),
         listed=len(listed),
-        uncovered=tuple(uncovered(listed, request.start, request.end)),
+        uncovered=uncovered(listed, request.start, request.end),
     )
 
 

@@ -23,7 +23,7 @@ from kamiyo.core.backfills import (
     wait_before_attempt,
 )
 from kamiyo.core.money import Usd
-from tests.archives import MemoryArchive, hour
+from tests.archives import STREAM, MemoryArchive, hour
 from tests.builders import ARCHIVE, NOW, a_gap
 
 SECOND = timedelta(seconds=1)
@@ -72,12 +72,20 @@ def test_counts_add_up() -> None:
 def test_what_an_archive_does_not_have_is_told(hours, expected) -> None:
     """Of the time that was asked for, whatever there is beside it."""
     found = uncovered([an_object(number) for number in hours], hour(0), hour(3))
-    assert found == [(hour(start), hour(end)) for start, end in expected]
+    stretches = [(hour(start), hour(end)) for start, end in expected]
+    assert found == ({STREAM if hours else "": stretches} if stretches else {})
+
+
+def test_what_one_stream_has_another_may_lack() -> None:
+    """A day of something else does not stand for an hour of fills."""
+    fills = [an_object(0), an_object(2)]
+    day = an_object(0, stream="asset_ctxs", start=hour(-20), length=24 * HOUR)
+    assert uncovered([*fills, day], hour(0), hour(3)) == {STREAM: [(hour(1), hour(2))]}
 
 
 def test_an_hour_that_is_wanted_in_part_is_covered_by_its_object() -> None:
     """Objects are whole hours, requests are not."""
-    assert uncovered([an_object(0)], hour(0) + SECOND, hour(1) - SECOND) == []
+    assert uncovered([an_object(0)], hour(0) + SECOND, hour(1) - SECOND) == {}
 
 
 def test_stretches_that_touch_are_one() -> None:
@@ -144,4 +152,4 @@ def test_a_backfill_is_done_only_if_all_was_read(states, expected) -> None:
 def test_times_need_not_be_of_whole_hours() -> None:
     """Half an hour without an object is told as half an hour."""
     start = datetime(2025, 10, 10, 19, 30, tzinfo=UTC)
-    assert uncovered([an_object(0)], start, hour(1)) == [(start, hour(0))]
+    assert uncovered([an_object(0)], start, hour(1)) == {STREAM: [(start, hour(0))]}

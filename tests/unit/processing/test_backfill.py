@@ -101,6 +101,13 @@ async def test_what_was_read_before_it_broke_is_stored(monkeypatch) -> None:
     assert [len(batch.events) for batch in journal.batches] == [1, 1, 1, 1]
 
 
+async def test_an_object_without_a_line_says_nothing() -> None:
+    """It is read, and there is nothing to store."""
+    archive = MemoryArchive()
+    counts, journal, told = await read(archive, archive.keep(0, []))
+    assert (counts, journal.batches, told) == (ObjectCounts(), [], [])
+
+
 async def test_a_batch_holds_no_more_than_so_many_payloads() -> None:
     """However small they are; after each it is told how far the reading is."""
     archive = MemoryArchive()
