@@ -46,16 +46,16 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What an answer says of itself."""
+    """What an answer says of itself; one that is no list has no next page."""
 
     mode: Mode
     recording: str | None
     as_of: str
     stale: bool
     coverage: Coverage
-    has_more: bool
-    next_cursor: str | None
     warnings: tuple[str, ...]
+    has_more: bool = False
+    next_cursor: str | None = None
 
     @property
     def notice(self) -> str | None:
@@ -71,8 +71,21 @@ class Listing(msgspec.Struct, frozen=True):
     raw_meta: dict[str, object]
 
 
+class Statement(msgspec.Struct, frozen=True):
+    """An answer that is no list, and what is known of it, also in the server's own words."""
+
+    data: msgspec.Raw
+    meta: Meta
+    raw_meta: dict[str, object]
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     data: list[msgspec.Raw]
+    meta: msgspec.Raw
+
+
+class _Stated(msgspec.Struct, frozen=True):
+    data: msgspec.Raw
     meta: msgspec.Raw
 
 
@@ -89,6 +102,7 @@ class _Problem(msgspec.Struct, frozen=True):
 R = TypeVar("R")
 
 _envelope = msgspec.json.Decoder(_Envelope)
+_stated = msgspec.json.Decoder(_Stated)
 _changed = msgspec.json.Decoder(_Changed)
 _problem = msgspec.json.Decoder(_Problem)
 _meta = msgspec.json.Decoder(Meta)
@@ -123,6 +137,16 @@ class Client:
     async def whole(self, path: str) -> Listing:
         """A list that comes in one piece and takes no filters."""
         return self._listing(await self._ask("GET", path))
+
+    async def statement(self, path: str, filters: Mapping[str, str | None]) -> Statement:
+        """What the server says where it does not list, of what passes the filters."""
+        wanted = urlencode({name: value for name, value in filters.items() if value is not None})
+        body = await self._ask("GET", f"{path}?{wanted}" if wanted else path)
+        try:
+            stated = _stated.decode(body)
+            return Statement(stated.data, _meta.decode(stated.meta), _raw_meta.decode(stated.meta))
+        except msgspec.DecodeError as error:
+            raise self._stranger(error) from error
 
     async def change(self, path: str, body: bytes, *, method: str = "PATCH") -> msgspec.Raw:
         """Change a thing of the server; what it is afterwards. InvalidQuery where the server refuses."""

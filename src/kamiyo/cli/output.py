@@ -23,6 +23,7 @@ from rich.text import Text
 
 from kamiyo.cli.client import Meta
 from kamiyo.core.money import plain
+from kamiyo.core.sources import CoverageLabel
 
 UNKNOWN = "unknown"
 LOUD = "bold reverse yellow"
@@ -84,14 +85,20 @@ def amount_range(known: str | None, low: str | None, high: str | None) -> str:
 
 def freshness_lines(meta: Meta) -> list[str]:
     """How far an answer may be believed, in words."""
-    measured = meta.coverage.measured_pct
-    coverage = f"{meta.coverage.label}, {'not measured' if measured is None else f'{measured} % measured'}"
+    coverage = _coverage(meta.coverage.label, meta.coverage.measured_pct)
     lines = [f"as of {meta.as_of}, {'STALE' if meta.stale else 'fresh'}; coverage: {coverage}"]
     lines += [
         f"source {line.name}: {line.health}, last heard {line.heard_at or 'never'}"
         for line in meta.coverage.sources
     ]
     return [clean(line) for line in (*lines, *(f"warning: {each}" for each in meta.warnings))]
+
+
+def _coverage(label: str, measured: str | None) -> str:
+    """The label, with what was measured unless it says so itself."""
+    if "%" in label or label == CoverageLabel.NOT_MEASURED:
+        return label
+    return f"{label}, {'not measured' if measured is None else f'{measured} % measured'}"
 
 
 class FileProgress:

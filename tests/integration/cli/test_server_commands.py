@@ -110,6 +110,16 @@ def test_a_server_that_hears_nothing_says_so(serving: Site) -> None:
     assert "warning: " in nothing.stdout
 
 
+def test_coverage_of_a_server_that_hears_nothing_is_not_measured(serving: Site) -> None:
+    """No hour and no day has a figure, and none is 0 or 100 %."""
+    shown = serving.ask("coverage")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "not measured" in shown.stdout
+    assert "%" not in shown.stdout
+    told = msgspec.json.decode(serving.ask("coverage", "--days", "--json").stdout)
+    assert {each["status"] for each in told["data"]["days"]} == {"not measured"}
+
+
 def test_what_a_node_writes_is_watched_and_listed(serving: Site, blocks: list[bytes]) -> None:
     """The one liquidation of the recorded blocks is shown as it comes and found afterwards; Ctrl-C is 130."""
     watched = serving.folder / "watched.json"

@@ -78,6 +78,12 @@ def test_freshness_names_age_coverage_sources_and_warnings() -> None:
 
 def test_a_fresh_and_measured_answer_says_so() -> None:
     """A measured coverage is shown as the server gives it."""
+    labelled = Coverage(label="sample 97 % (7 days, 2025-10-10)", sources=(), measured_pct="97.5")
+    assert freshness_lines(a_meta(coverage=labelled))[0].endswith(
+        "; coverage: sample 97 % (7 days, 2025-10-10)"
+    )
+    unknown = Coverage(label="not measured", sources=())
+    assert freshness_lines(a_meta(coverage=unknown))[0].endswith("; coverage: not measured")
     meta = a_meta(coverage=Coverage(label="sample", sources=(), measured_pct="97.5"))
     assert freshness_lines(meta) == [
         "as of 2025-10-10T21:16:05.000Z, fresh; coverage: sample, 97.5 % measured"
