@@ -24,6 +24,7 @@ COMMANDS = {
     "reviews": "kamiyo.cli.reviews",
     "liquidations": "kamiyo.cli.query",
     "claims": "kamiyo.cli.claims",
+    "coverage": "kamiyo.cli.coverage",
     "markets": "kamiyo.cli.states",
     "positions": "kamiyo.cli.states",
     "sources": "kamiyo.cli.sources",
