@@ -1,0 +1,197 @@
+"""A chunk of blocks: every liquidation in it, which blocks it holds, and what of it was refused."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from kamiyo.aggregators._hyperliquid_archive.blocks import Decode, fill_blocks, liquidations_in
+from kamiyo.aggregators._node_payloads import FILLS_BY_BLOCK, normalize
+from kamiyo.core.archives import BlockRun
+from kamiyo.core.ports import Counted, Normalized
+from tests.builders import CHAIN, MAKER, VICTIM, a_raw, block_line, fill_json
+
+AT = datetime(2025, 10, 10, 21, 16, 0, 250_123, tzinfo=UTC)
+BOTH = list(Decode)
+
+
+def ordinary(**changes: Any) -> tuple[str, dict[str, Any]]:
+    return (MAKER, fill_json(**({"liquidation": None} | changes)))
+
+
+def liquidated(**changes: Any) -> tuple[str, dict[str, Any]]:
+    return (VICTIM, fill_json(**changes))
+
+
+def adl(user: str) -> tuple[str, dict[str, Any]]:
+    return (user, fill_json(dir="Auto-Deleveraging"))
+
+
+def block(number: int, *rows: tuple[str, dict[str, Any]], second: int = 0) -> bytes:
+    line = block_line(*rows, number=number)
+    return line.replace(b'"block_time":"2025-10-10T21:16:00', b'"block_time":"2025-10-10T21:16:%02d' % second)
+
+
+def read(*lines: bytes, decode: Decode = Decode.LIQUIDATIONS) -> Normalized:
+    return fill_blocks(a_raw(payload=b"".join(line + b"\n" for line in lines)), CHAIN, decode)
+
+
+def a_run(first: int, last: int, first_second: int = 0, last_second: int = 0) -> BlockRun:
+    return BlockRun(
+        first=first,
+        last=last,
+        first_at=AT + timedelta(seconds=first_second),
+        last_at=AT + timedelta(seconds=last_second),
+    )
+
+
+def counts(normalized: Normalized) -> dict[Counted, int]:
+    return {name: number for name, number in normalized.counts.items() if number}
+
+
+USUAL = b"2025-10-10T21:16:00.250"
+CHUNK = [
+    block(7, ordinary(), ordinary()),
+    block(8),
+    block(9, ordinary(), liquidated(), (MAKER, fill_json(side="B", crossed=False)), second=1),
+    block(10, adl(MAKER), adl(VICTIM), second=1),
+    block(11, ordinary(), second=2),
+]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_every_liquidation_is_what_the_nodes_own_lines_say(decode: Decode) -> None:
+    """Nothing depends on how many lines come at once, nor on how many are decoded."""
+    line_by_line = [
+        event
+        for line in CHUNK
+        for event in normalize(a_raw(stream=FILLS_BY_BLOCK, payload=line, span=None), CHAIN).events
+    ]
+    found = read(*CHUNK, decode=decode)
+    assert len(line_by_line) == 3
+    assert list(found.events) == line_by_line
+    assert found.rejects == []
+    assert found.block_runs == [a_run(7, 11, 0, 2)]
+    assert found.last_event_at == AT + timedelta(seconds=2)
+    assert found.block is None
+
+
+def test_all_fills_are_given_and_counted_where_all_are_decoded() -> None:
+    """Fills are ordinary, liquidated, underwater and refused ones."""
+    found = read(*CHUNK, decode=Decode.ALL)
+    assert [user for user, _fill in found.fills] == [MAKER] * 4
+    assert counts(found) == {
+        Counted.PAYLOADS: 1,
+        Counted.FILLS: 8,
+        Counted.ORDINARY_FILLS: 4,
+        Counted.LIQUIDATED_FILLS: 3,
+        Counted.UNDERWATER_FILLS: 1,
+    }
+
+
+def test_ordinary_fills_are_neither_given_nor_counted_where_only_liquidations_are_decoded() -> None:
+    """Not even those beside a liquidation: a number of some of them would say nothing."""
+    found = read(*CHUNK)
+    assert found.fills == []
+    assert counts(found) == {
+        Counted.PAYLOADS: 1,
+        Counted.FILLS: 4,
+        Counted.LIQUIDATED_FILLS: 3,
+        Counted.UNDERWATER_FILLS: 1,
+    }
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_a_hole_splits_the_run(decode: Decode) -> None:
+    """And so does a block that comes again, or too late."""
+    lines = [block(number, ordinary()) for number in (3, 4, 6, 6, 7, 5)]
+    runs = [(run.first, run.last) for run in read(*lines, decode=decode).block_runs]
+    assert runs == [(3, 4), (6, 6), (6, 7), (5, 5)]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (b"garbage", "malformed"),
+        (b"", "malformed"),
+        (block(5, ordinary())[:-1] + b"\x00", "malformed"),
+        (block(5, liquidated())[:-30], "malformed"),
+        (block(5, ordinary()).replace(USUAL, b"2025-13-10T21:16:00.250"), "not_a_time"),
+        (
+            block(5, ordinary()).replace(b"2025-10-10T21:16:00.250", b"1999-10-10T21:16:00.250"),
+            "time_out_of_range",
+        ),
+        (block(10**11 + 1, ordinary()), "block_out_of_range"),
+        (b'{"block_time":"2025-10-10T21:16:00","block_number":5}', "malformed"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused_alone(line: bytes, rule: str, decode: Decode) -> None:
+    """Its block is not known to have been read: the run ends before it."""
+    found = read(block(4, ordinary()), line, block(6, liquidated()), decode=decode)
+    [refused] = found.rejects
+    assert (refused.rule, refused.payload) == (rule, line)
+    assert len(found.events) == 1
+    assert [(run.first, run.last) for run in found.block_runs] == [(4, 4), (6, 6)]
+    assert found.counts[Counted.REJECTS] == 1
+    assert found.counts[Counted.REFUSED_FILLS] == 0
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_a_refused_row_keeps_its_block_out_of_the_runs(decode: Decode) -> None:
+    """What was not understood whole must not count as read; its other rows are good all the same."""
+    bad = (VICTIM, fill_json(dir="Auto-Deleveraging", liquidation=None))
+    found = read(block(4, ordinary()), block(5, liquidated(), bad), block(6, ordinary()), decode=decode)
+    [refused] = found.rejects
+    assert refused.rule == "adl_without_liquidated_user"
+    assert len(found.events) == 1
+    assert [(run.first, run.last) for run in found.block_runs] == [(4, 4), (6, 6)]
+    assert found.counts[Counted.REFUSED_FILLS] == found.counts[Counted.REJECTS] == 1
+
+
+def test_a_row_beyond_all_bounds_is_found_where_all_are_decoded() -> None:
+    """Where they are not, nobody looked: nothing is said of it."""
+    lines = [block(4, ordinary(tid=-1))]
+    [refused] = read(*lines, decode=Decode.ALL).rejects
+    assert refused.rule == "tid_out_of_range"
+    assert read(*lines).rejects == []
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_a_line_that_begins_otherwise_is_decoded(decode: Decode) -> None:
+    """Its keys may come in any order, with any spaces: only the usual beginning is read without decoding."""
+    told = msgspec.json.decode(block(5, ordinary()))
+    unusual = msgspec.json.format(msgspec.json.encode(dict(sorted(told.items()))), indent=0)
+    found = read(block(4), unusual, block(6), decode=decode)
+    assert found.rejects == []
+    assert [(run.first, run.last) for run in found.block_runs] == [(4, 6)]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_an_escape_hides_no_liquidation(decode: Decode) -> None:
+    """JSON may write any letter as its number."""
+    hidden = block(5, liquidated()).replace(b"liquidatedUser", rb"liquidated\u0055ser")
+    assert hidden.count(b"liquidatedUser") == 0
+    assert len(read(hidden, decode=decode).events) == 1
+
+
+def test_nothing_says_nothing() -> None:
+    """An empty payload has no blocks and no time."""
+    found = read()
+    assert (found.block_runs, found.last_event_at, counts(found)) == ([], None, {Counted.PAYLOADS: 1})
+
+
+def test_a_last_line_without_its_end_is_read() -> None:
+    """As any other."""
+    payload = block(4) + b"\n" + block(5, liquidated())
+    found = fill_blocks(a_raw(payload=payload), CHAIN, Decode.LIQUIDATIONS)
+    assert (len(found.events), [(run.first, run.last) for run in found.block_runs]) == (1, [(4, 5)])
+
+
+def test_liquidations_are_found_in_the_first_and_the_last_line() -> None:
+    """Where nothing stands before, or no line end behind."""
+    first, middle, last = block(1, liquidated()), block(2, ordinary()), block(3, adl(MAKER))
+    content = b"\n".join((first, middle, last))
+    assert liquidations_in(content) == {0, len(first) + len(middle) + 2}
+    assert liquidations_in(middle) == set()
