@@ -71,12 +71,14 @@ class GapFiller:
                     await self._fill(aggregator.name, archive, joined(stretches))
 
     async def _close_filled(self, aggregator: BaseAggregator) -> list[Stretch]:
-        """Close the gaps the archive's blocks fill; when the others were."""
+        """Close the gaps the archive's blocks fill; when the others were of which anything would be stored."""
         left: list[Stretch] = []
+        stored_from = await self.gaps.stored_from()
         gaps = await self.gaps.open_gaps(self.sources[aggregator.name])
         for gap, stretch in closable(gaps, self.clock.now(), self.delay):
             if not await self.gaps.is_filled(gap, stretch, aggregator.name, aggregator.chain):
-                left.append(stretch)
+                if stored_from is None or stretch[0] >= stored_from:
+                    left.append(stretch)
             elif await self.gaps.close(gap):
                 _log.info(
                     "gap_closed", source=gap.source, scale=gap.scale, first=gap.first, by=aggregator.name

@@ -13,6 +13,7 @@ import structlog
 from kamiyo.core.backfills import BackfillPlan, BackfillRequest, Stretch, uncovered, unread
 from kamiyo.core.errors import InvalidQuery, StorageUnavailable
 from kamiyo.core.money import install_context
+from kamiyo.core.time import rfc3339
 from kamiyo.jobs.housekeeping import keep_house_once
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.supervision import supervise
@@ -20,6 +21,7 @@ from kamiyo.processing.backfill import archive_of
 from kamiyo.runtime.backfilling import History, open_history
 from kamiyo.runtime.processes import prepare_database
 from kamiyo.runtime.settings import Settings
+from kamiyo.storage.gaps import PostgresGaps
 from kamiyo.storage.read_backfills import BackfillObjectText, BackfillText, read_backfill, read_troubles
 from kamiyo.storage.read_rows import reading
 
@@ -66,6 +68,9 @@ async def make_offer(history: History, request: BackfillRequest) -> Offer:
         raise InvalidQuery(f"{request.source} keeps no history that could be read; what does: {known}")
     if not aggregator.active:
         raise InvalidQuery(f"{request.source} is switched off by its settings")
+    stored_from = await PostgresGaps(history.pool, history.clock).stored_from()
+    if stored_from is not None and request.start < stored_from:
+        raise InvalidQuery(f"nothing before {rfc3339(stored_from)} is stored: see [retention.liquidations]")
     listed = await archive.list_objects(request.start, request.end)
     read = set[tuple[str, str, str]]()
     if not request.again:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from kamiyo.core.backfills import Stretch
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Chain, SourceName
+from kamiyo.core.retention import Dataset
 from kamiyo.core.time import Clock, hour_of
 from kamiyo.storage.pool import Pool, translated
+from kamiyo.storage.retained import read_limits
 
 _MOST_GAPS = 10_000
 _BORDER = timedelta(seconds=2)  # between a time somebody told and that of the nearest block
@@ -47,6 +49,11 @@ class PostgresGaps:
         """The open gaps of these sources that are of a time liquidations are kept of, the newest first."""
         async with translated(), self._pool.acquire() as connection:
             return [Gap(**dict(row)) for row in await connection.fetch(_OPEN, sources, _MOST_GAPS)]
+
+    async def stored_from(self) -> datetime | None:
+        """From when on liquidations are stored; None where they are for ever."""
+        async with translated(), self._pool.acquire() as connection:
+            return (await read_limits(connection)).get(Dataset.LIQUIDATIONS)
 
     async def is_filled(self, gap: Gap, stretch: Stretch, archive: SourceName, chain: Chain) -> bool:
         """Whether an archive read the gap's blocks; of another scale, all of its time, without a hole."""
