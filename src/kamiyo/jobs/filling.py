@@ -71,7 +71,7 @@ class GapFiller:
                     await self._fill(aggregator.name, archive, joined(stretches))
 
     async def _close_filled(self, aggregator: BaseAggregator) -> list[Stretch]:
-        """Close the gaps the archive's blocks fill; when the others were of which anything would be stored."""
+        """Close the gaps the archive's blocks fill; the times of others, if what they held would be kept."""
         left: list[Stretch] = []
         stored_from = await self.gaps.stored_from()
         gaps = await self.gaps.open_gaps(self.sources[aggregator.name])

@@ -10,6 +10,7 @@ from kamiyo.core.errors import SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.time import HOUR
 from kamiyo.jobs.filling import GapFiller
+from kamiyo.kit.clock import SystemClock
 from kamiyo.processing.backfill import read_object
 from kamiyo.storage.backfills import PostgresBackfills
 from kamiyo.storage.gaps import PostgresGaps
@@ -46,7 +47,7 @@ class Filling:
             sources={ARCHIVE: [NODE, API]},
             gaps=PostgresGaps(pool, self.clock),
             backfills=PostgresBackfills(pool, self.clock),
-            leases=PostgresLeases(pool, self.clock),
+            leases=PostgresLeases(pool, SystemClock()),
             money=self.money,
             clock=self.clock,
             delay=2 * HOUR,
@@ -225,7 +226,7 @@ async def test_an_archive_that_is_broken_says_so(filling: Filling) -> None:
 async def test_what_would_not_be_stored_is_not_paid_for(filling: Filling) -> None:
     """Where liquidations of that time are kept no more."""
     await filling.pool.execute(
-        "INSERT INTO retained (dataset, stored_from) VALUES ('liquidations', $1)", hour(1)
+        "INSERT INTO retained (dataset, stored_from, changed_at) VALUES ('liquidations', $1, now())", hour(1)
     )
     await filling.miss(minutes(10, 50), minutes(70, 80))
     await filling.filler.run_once()
