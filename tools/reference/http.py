@@ -29,12 +29,14 @@ live (`stale`), which sources it rests on and how complete they are (`coverage`)
 answer: an empty list that nobody could have filled says so there. [Errors](errors.md) lists what else may
 be answered."""
 STREAM_INTRODUCTION: Final = """\
-For whoever follows `WS /stream`. The first frame is a `hello` with the `mode` (LIVE, REPLAY or SIMULATED) and
-the name of the `recording` that is played, if one is. A caller sends JSON texts, one request each; the server
-answers each, and sends frames of messages in between. Each of these has a `cursor`: subscribe again with it
-and nothing is missed or told twice, for the seven days the outbox is kept. `seq` counts the frames of one
-subscription on one connection without a hole. A `heartbeat` says that everything committed before its
-`as_of` was told. [Delivery guarantees](../explanation/delivery-guarantees.md) says why this holds."""
+For whoever follows `WS /stream`. The first frame is a `hello` with the `mode` (LIVE, REPLAY or SIMULATED),
+the name of the `recording` that is played, if one is, and the `coverage` of liquidations, the label that
+lists show; each frame of liquidations has it, too, null while nobody knows it. A caller sends JSON texts,
+one request each; the server answers each, and sends frames of messages in between. Each of these has a
+`cursor`: subscribe again with it and nothing is missed or told twice, for the seven days the outbox is
+kept. `seq` counts the frames of one subscription on one connection without a hole. A `heartbeat` says that
+everything committed before its `as_of` was told. [Delivery
+guarantees](../explanation/delivery-guarantees.md) says why this holds."""
 STREAM_EXAMPLE: Final = """\
 ```json
 {"method": "subscribe", "subscription": {"type": "liquidations", "asset": "BTC", "min_usd": "10000"}}

@@ -43,15 +43,11 @@ class SourceLine(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What share of reality is shown, as far as it is known; None is not measured.
-
-    ``measured_window`` is how long the hours span that the share is of.
-    """
+    """What share of reality is shown, as far as it is known; None is not measured."""
 
     label: str
     measured_pct: str | None = None
     measured_at: str | None = None
-    measured_window: str | None = None
     sources: Sequence[SourceLine]
 
 

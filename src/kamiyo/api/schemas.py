@@ -65,7 +65,6 @@ class CoverageShape(Shape):
     )
     measured_pct: Digits | None = Field(description="Null: not measured")
     measured_at: Instant | None
-    measured_window: str | None = Field(description="How long the hours span that the share is of")
     sources: list[SourceLineShape]
 
 

@@ -12,6 +12,7 @@ import typer
 from kamiyo.cli.client import DEFAULT_SERVER, JsonOption, ServerOption, Statement, open_client, read_row
 from kamiyo.cli.output import LOUD, amount, build_table, clean, freshness_lines, open_console, print_json
 from kamiyo.cli.query import AssetOption, EndOption, StartOption, moment
+from kamiyo.cli.slots import show_slots
 from kamiyo.core.events import LiquidationMethod
 
 NOT_MEASURED = "not measured"
@@ -26,6 +27,9 @@ DaysOption = Annotated[
     bool, typer.Option("--days", help="Whole days beside what the venue itself says was liquidated.")
 ]
 ByAssetOption = Annotated[bool, typer.Option("--by-asset", help="With --days: in every asset, too.")]
+SlotsOption = Annotated[
+    bool, typer.Option("--slots", help="Whose fills are followed where only a few accounts can be, and why.")
+]
 SourceOption = Annotated[str | None, typer.Option("--source", help="The source whose share it is.")]
 MethodOption = Annotated[LiquidationMethod | None, typer.Option("--method", help="Of this method alone.")]
 
@@ -153,6 +157,7 @@ def coverage(
     method: MethodOption = None,
     days: DaysOption = False,
     by_asset: ByAssetOption = False,
+    slots: SlotsOption = False,
     asset: AssetOption = None,
     start: StartOption = None,
     end: EndOption = None,
@@ -161,7 +166,9 @@ def coverage(
 ) -> None:
     """Show what share of each hour's liquidations each source saw, or why that is not known."""
     window = {"start": moment(start), "end": moment(end)}
-    if days or by_asset or asset is not None:
+    if slots:
+        show_slots(server, json=json)
+    elif days or by_asset or asset is not None:
         filters = window | {"asset": asset, "by_asset": "true" if by_asset else None}
         _show(asyncio.run(_ask(server, "/coverage/days", filters)), json=json, days=True)
     else:

@@ -118,6 +118,7 @@ def test_coverage_of_a_server_that_hears_nothing_is_not_measured(serving: Site) 
     assert "%" not in shown.stdout
     told = msgspec.json.decode(serving.ask("coverage", "--days", "--json").stdout)
     assert {each["status"] for each in told["data"]["days"]} == {"not measured"}
+    assert serving.ask("coverage", "--slots").returncode == 0
 
 
 def test_what_a_node_writes_is_watched_and_listed(serving: Site, blocks: list[bytes]) -> None:

@@ -7,6 +7,7 @@ from kamiyo.api.services.health import Database, Status, judge
 from kamiyo.api.services.sources import EXPLOITS, LIQUIDATIONS, SOURCES, build_freshness
 from kamiyo.core.coverage import Measured
 from kamiyo.core.sources import CoverageLabel, SourceState, SourceType, Subject
+from kamiyo.core.time import rfc3339
 from tests.builders import API, NODE, NOW, a_source_status
 
 CATALOGUE = a_source_status(
@@ -188,7 +189,7 @@ def test_a_label_has_the_share_of_the_source_it_is_of() -> None:
     told = build_freshness([sample], {API: 3}, LIQUIDATIONS, NOW, measured).coverage
     assert (told.label, told.measured_pct) == ("sample 61 % (2 hours, 2025-10-10)", "61")
     told = build_freshness([sample, LIVE], {}, LIQUIDATIONS, NOW, measured).coverage
-    assert (told.label, told.measured_pct, told.measured_window) == ("complete", "61", "2 hours")
+    assert (told.label, told.measured_pct, told.measured_at) == ("complete", "61", rfc3339(NOW))
     told = build_freshness([LIVE], {NODE: 1}, LIQUIDATIONS, NOW, measured).coverage
     assert (told.label, told.measured_pct, told.measured_at) == ("not measured", None, None)
     assert build_freshness([sample], {}, LIQUIDATIONS, NOW).coverage.label == "sample"

@@ -42,8 +42,9 @@ LONGEST_WINDOW = timedelta(days=31)
 LONGEST_BY_ASSET = timedelta(days=7)
 EXPLANATION = (
     "The venue does not say what its total of a day counts: market liquidations alone, takeovers by the "
-    "backstop, too, or auto-deleveraging as well. Ours is therefore shown in each of the three ways, and "
-    "none is called the right one. The three methods are added up here and nowhere else."
+    "backstop, too, or auto-deleveraging as well; nor whether a trade counts for one side or both. Ours, "
+    "each fill once, is therefore shown in each of the three ways, and none is called the right one. The "
+    "three methods are added up here and nowhere else."
 )
 
 _DAY = timedelta(days=1)

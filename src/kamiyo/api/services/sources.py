@@ -208,7 +208,6 @@ def _coverage(
         label=label_text(shown.label, found),
         measured_pct=None if found is None else plain(found.percent),
         measured_at=None if found is None else rfc3339(found.measured_at),
-        measured_window=None if found is None else found.window,
         sources=lines,
     )
 
