@@ -13,7 +13,7 @@ from kamiyo.aggregators._github_historical.rows import LEDGER, LIQUIDATIONS, TRA
 from kamiyo.aggregators.base import Alive, BaseAggregator, Waiting
 from kamiyo.aggregators.github_historical import GitHubHistoricalAggregator
 from kamiyo.core.errors import InvalidSettings, SourceUnavailable
-from kamiyo.core.events import AccountLiquidation
+from kamiyo.core.events import AccountLiquidation, Side
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.ids import Cursor
 from kamiyo.core.ports import Counted
@@ -76,18 +76,17 @@ def alike(moment: str) -> datetime:
     return datetime.fromisoformat(moment)
 
 
-async def test_every_real_row_is_accounted_for(shared_data: Path, pool: Pool):
-    """62 liquidations, 560 movements and 35,691 trades: each row as its file has it, and no case of them."""
+async def test_every_real_row_is_stored_as_its_file_has_it(shared_data: Path, pool: Pool):
+    """62 liquidations and 560 movements are as many rows with the same content, and no case comes of them."""
     files = real_files(shared_data)
-    rows = {name: rows_of(body) for name, body in files.items()}
-    assert {name: len(each) for name, each in rows.items()} == {LIQUIDATIONS: 62, LEDGER: 560, TRADES: 35_691}
+    liquidations, movements = (rows_of(files[name]) for name in (LIQUIDATIONS, LEDGER))
+    assert (len(liquidations), len(movements)) == (62, 560)
     async with serving(files) as (_host, source):
         status = await poll(source, pool)
-        trades = await source.get_trades()
     assert (status.state, status.detail) == (SourceState.LIVE, "")
     found = await row_counts(pool, *TABLES)
     assert found == dict.fromkeys(TABLES, 0) | {"account_liquidations": 62, "ledger_movements": 560}
-    stored = await pool.fetch('SELECT * FROM account_liquidations ORDER BY timestamp, "user"')
+    stored = await pool.fetch("SELECT * FROM account_liquidations")
     assert {str(each["positions"]) for each in stored} == {"[]"}
     assert sorted(
         (each["timestamp"], each["user"], each["amount_usd"], each["account_value"], each["margin_mode"])
@@ -100,29 +99,36 @@ async def test_every_real_row_is_accounted_for(shared_data: Path, pool: Pool):
             Decimal(row["liquidated_account_value"]),
             row["leverage_type"].lower(),
         )
-        for row in rows[LIQUIDATIONS]
+        for row in liquidations
     )
     moved = await pool.fetch("SELECT timestamp, users, delta ->> 'delta_usd' AS usd FROM ledger_movements")
     assert sorted((each["timestamp"], each["users"], each["usd"]) for each in moved) == sorted(
-        (alike(row["time"]), [row["user"]], row["delta_usd"]) for row in rows[LEDGER]
+        (alike(row["time"]), [row["user"]], row["delta_usd"]) for row in movements
     )
+
+
+async def test_every_real_trade_is_given_as_its_file_has_it(shared_data: Path):
+    """35,691 trades, in the order of the file, each with every one of its cells."""
+    files = real_files(shared_data)
+    rows = rows_of(files[TRADES])
+    assert len(rows) == 35_691
+    async with serving(files) as (_host, source):
+        trades = await source.get_trades()
     assert [
-        (each.timestamp, each.user, each.asset, each.price, each.size, each.crossed) for each in trades
+        (each.timestamp, each.user, each.asset, each.side, each.price, each.size, each.crossed)
+        for each in trades
     ] == [
         (
             alike(row["time"]),
             row["user"],
             row["coin"],
+            {"Ask": Side.SELL, "Bid": Side.BUY}[row["side"]],
             Decimal(row["px"]),
             Decimal(row["sz"]),
             row["crossed"] == "true",
         )
-        for row in rows[TRADES]
+        for row in rows
     ]
-    assert Counter(each.side for each in trades) == {
-        {"Ask": "A", "Bid": "B"}[side]: number
-        for side, number in Counter(row["side"] for row in rows[TRADES]).items()
-    }
 
 
 async def test_the_accounting_of_the_real_files_adds_up(shared_data: Path, pool: Pool):
@@ -304,51 +310,53 @@ async def test_a_longer_file_adds_what_is_new(pool: Pool):
     }
 
 
+BAD_TRADES = [
+    TRADE.replace("0.0452", "-0.0452"),
+    TRADE.replace("Ask", "Ack"),
+    TRADE.replace("true", "perhaps"),
+    TRADE.replace("2023-03-01", "2022-03-01"),
+    TRADE.replace("2023-03-01", "9023-03-01"),
+    TRADE.replace("T10:00:00Z", " 10:00"),
+    f"{TRADE},more",
+    f'"{TRADE}',
+]
+BAD_LIQUIDATIONS = [
+    LIQUIDATION,  # once more
+    LIQUIDATION.replace("Cross", "Both"),
+    LIQUIDATION.replace("1000.5", "-1"),
+    LIQUIDATION.replace("1000.5", "NaN"),
+]
+BAD_MOVEMENTS = [MOVEMENT.replace(USER, "0xabc"), "x"]
+RULES = {
+    (LIQUIDATIONS, "repeated_row"): 1,
+    (LIQUIDATIONS, "unknown_leverage_type"): 1,
+    (LIQUIDATIONS, "negative_amount"): 1,
+    (LIQUIDATIONS, "not_a_number"): 1,
+    (LEDGER, "not_an_address"): 1,
+    (LEDGER, "cells_do_not_fit"): 1,
+    (TRADES, "trade_has_positive_numbers"): 1,
+    (TRADES, "unknown_order_side"): 1,
+    (TRADES, "not_a_flag"): 1,
+    (TRADES, "not_before_the_venue"): 1,
+    (TRADES, "not_from_the_future"): 1,
+    (TRADES, "not_a_time"): 1,
+    (TRADES, "cells_do_not_fit"): 2,
+}
+
+
 async def test_a_row_that_cannot_be_read_is_refused_alone(pool: Pool):
     """Each bad row is kept with the rule it broke, and stands in the accounting; the good ones are stored."""
-    bad_trades = [
-        TRADE.replace("0.0452", "-0.0452"),
-        TRADE.replace("Ask", "Ack"),
-        TRADE.replace("true", "perhaps"),
-        TRADE.replace("2023-03-01", "2022-03-01"),
-        TRADE.replace("2023-03-01", "9023-03-01"),
-        TRADE.replace("T10:00:00Z", " 10:00"),
-        f"{TRADE},more",
-        f'"{TRADE}',
-    ]
     files = {
-        LIQUIDATIONS: table(
-            LIQUIDATIONS,
-            [
-                LIQUIDATION,
-                LIQUIDATION,
-                LIQUIDATION.replace("Cross", "Both"),
-                LIQUIDATION.replace("1000.5", "-1"),
-                LIQUIDATION.replace("1000.5", "NaN"),
-            ],
-        ),
-        LEDGER: table(LEDGER, [MOVEMENT, MOVEMENT, MOVEMENT.replace(USER, "0xabc"), "x"]),
-        TRADES: table(TRADES, [TRADE, *bad_trades, TRADE]),
+        LIQUIDATIONS: table(LIQUIDATIONS, [LIQUIDATION, *BAD_LIQUIDATIONS]),
+        LEDGER: table(LEDGER, [MOVEMENT, MOVEMENT, *BAD_MOVEMENTS]),
+        TRADES: table(TRADES, [TRADE, *BAD_TRADES, TRADE]),
     }
     async with serving(files) as (_host, source):
         await poll(source, pool)
-    rules = await pool.fetch("SELECT stream, rule, payload FROM rejects")
-    assert Counter((each["stream"], each["rule"]) for each in rules) == {
-        (LIQUIDATIONS, "repeated_row"): 1,
-        (LIQUIDATIONS, "unknown_leverage_type"): 1,
-        (LIQUIDATIONS, "negative_amount"): 1,
-        (LIQUIDATIONS, "not_a_number"): 1,
-        (LEDGER, "not_an_address"): 1,
-        (LEDGER, "cells_do_not_fit"): 1,
-        (TRADES, "trade_has_positive_numbers"): 1,
-        (TRADES, "unknown_order_side"): 1,
-        (TRADES, "not_a_flag"): 1,
-        (TRADES, "not_before_the_venue"): 1,
-        (TRADES, "not_from_the_future"): 1,
-        (TRADES, "not_a_time"): 1,
-        (TRADES, "cells_do_not_fit"): 2,
-    }
-    assert {bytes(each["payload"]).decode() for each in rules if each["stream"] == TRADES} == set(bad_trades)
+    rejects = await pool.fetch("SELECT stream, rule, payload FROM rejects")
+    assert Counter((each["stream"], each["rule"]) for each in rejects) == RULES
+    refused = {bytes(each["payload"]).decode() for each in rejects if each["stream"] == TRADES}
+    assert refused == set(BAD_TRADES)
     assert await row_counts(pool, "account_liquidations", "ledger_movements") == {
         "account_liquidations": 1,
         "ledger_movements": 2,
