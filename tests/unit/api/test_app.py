@@ -12,7 +12,7 @@ ROUTES = {
     "/claims", "/claims/totals", "/claims/positions",
     "/stats", "/meta", "/sources", "/coverage", "/coverage/days", "/coverage/slots",
     "/health", "/health/live", "/health/ready", "/metrics",
-    "/reports", "/reviews", "/exploits/{tx_hash}/history",
+    "/reports", "/reviews", "/exploits/{tx_hash}/history", "/backfills", "/backfills/{backfill_id}",
 }  # fmt: skip
 CHANGES = {
     "/exploits/{tx_hash}/merge", "/exploits/{tx_hash}/split", "/exploits/{tx_hash}/status",

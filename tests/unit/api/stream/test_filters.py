@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kamiyo.api.stream.filters import build_selection, read_facts
-from kamiyo.api.stream.grammar import Claims, Coverage, Exploits, Liquidations, Sources
+from kamiyo.api.stream.grammar import Backfills, Claims, Coverage, Exploits, Liquidations, Sources
 from kamiyo.core.events import LiquidationMethod
 from kamiyo.core.exploits import ExploitStatus
 from kamiyo.core.margin import Direction
@@ -95,6 +95,8 @@ def test_channels_do_not_mix() -> None:
     assert _takes(Coverage(source="a"), "coverage", {"source": "a", "share_pct": "7"})
     assert not _takes(Coverage(source="a"), "coverage", {"source": "b"})
     assert not _takes(Coverage(), "sources", {"source": "a"})
+    assert _takes(Backfills(source="a"), "backfills", {"source": "a", "state": "done"})
+    assert not _takes(Backfills(source="a"), "backfills", {"source": "b"})
 
 
 def test_what_cannot_be_read_goes_to_whoever_asked_for_everything() -> None:
