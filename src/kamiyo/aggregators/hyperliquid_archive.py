@@ -35,7 +35,7 @@ from kamiyo.core.errors import CorruptObject, InvalidSettings, SourceUnavailable
 from kamiyo.core.ids import Chain, Cursor, SourceName
 from kamiyo.core.ports import Normalized, Raw, Span
 from kamiyo.core.sources import ANY_AGE, CoverageLabel, SourceDescription, SourceType, Subject
-from kamiyo.kit.object_store import AccessRefused, BucketAccess, ObjectStore
+from kamiyo.kit.object_store import AccessRefused, BucketAccess, ObjectMissing, ObjectStore
 from kamiyo.kit.secret import Secret
 
 __all__ = ["AGGREGATOR", "Decode", "HyperliquidArchiveAggregator", "HyperliquidArchiveSettings"]
@@ -225,11 +225,13 @@ def _access(settings: HyperliquidArchiveSettings, bucket: str) -> BucketAccess:
 
 @contextmanager
 def _advice() -> Generator[None]:
-    """Say of a refusal what can be done about it."""
+    """Say of a refusal what can be done about it. Of an object nobody has, reading it says more."""
     try:
         yield
     except AccessRefused as error:
         raise SourceUnavailable(f"{error}: {_ADVICE}") from error
+    except ObjectMissing as error:
+        raise SourceUnavailable(f"{error}: see sources.{NAME}.node_bucket and archive_bucket") from error
 
 
 def _has_keys(settings: HyperliquidArchiveSettings) -> bool:

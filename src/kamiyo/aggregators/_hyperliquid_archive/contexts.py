@@ -26,17 +26,17 @@ _NOTHING: Final = frozenset({"", "nan", "null", "none"})
 
 
 class Columns:
-    """Where the columns we read stand; MalformedPayload naming those that lack.
+    """Where the columns we read stand; MalformedPayload naming those that lack, or stand there twice.
 
     Whether a name is written ``mark_px`` or ``markPx`` is the same to us: nobody documents it.
     """
 
     def __init__(self, header: bytes) -> None:
         names = [_plain_name(name) for name in _cells(header)]
-        missing = [name for name in _NEEDED if name not in names]
+        missing = [name for name in _NEEDED if names.count(name) != 1]
         if missing:
             raise MalformedPayload(
-                f"its first line lacks the columns {', '.join(missing)}; it has {', '.join(names)[:200]}",
+                f"its first line lacks the columns {', '.join(missing)}, or has them twice; it has {', '.join(names)[:200]}",
                 rule="columns_missing",
             )
         self._width = len(names)

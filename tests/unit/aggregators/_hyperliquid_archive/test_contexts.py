@@ -72,9 +72,11 @@ def test_columns_are_known_by_their_names(header: str, row: str) -> None:
 def test_a_file_without_a_needed_column_is_refused_by_the_columns_name(missing: str) -> None:
     """Nothing of it could be understood."""
     header = ",".join(name for name in HEADER.split(",") if name != missing)
-    with pytest.raises(MalformedPayload, match=f"lacks the columns {missing.replace('_', '')};") as caught:
+    with pytest.raises(MalformedPayload, match=f"lacks the columns {missing.replace('_', '')},") as caught:
         read(header, ROW)
     assert caught.value.rule == "columns_missing"
+    with pytest.raises(MalformedPayload, match="lacks the columns markpx, or has them twice"):
+        Columns(f"{HEADER},markPx".encode())
     with pytest.raises(MalformedPayload, match="lacks the columns time, coin, markpx, oraclepx"):
         Columns(b"")
 

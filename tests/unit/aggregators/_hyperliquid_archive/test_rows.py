@@ -1,4 +1,4 @@
-"""Chunks that are read line by line: the older fills, the ledger, and trades without a word of liquidations."""
+"""Chunks that are read line by line: the older fills, the ledger, and trades, which tell of no liquidations."""
 
 from typing import Any
 
