@@ -89,6 +89,15 @@ async def test_an_hour_counted_by_hand_is_what_is_answered(client, sources, pool
         "by_size": {"under 1k": small, "1k to 10k": nothing},
         "measured_at": rfc3339(AFTER),
     }
+
+
+async def test_the_hours_of_a_source_add_up(client, sources, pool: Pool, clock) -> None:
+    """The total has the share, the label and the reference; the metric has the ratio of who was measured."""
+    clock.moment = AFTER
+    await sources.write(a_batch(source=NODE, events=NODE_FILLS, block_runs=(a_run(1, 9),)))
+    await sources.write(a_batch(source=API, events=API_FILLS, heard_at=HOUR + 5 * MINUTE))
+    await measure_due_hours(pool, clock)
+    body = await get(client, "/coverage", **WINDOW)
     assert line_of(body, NODE)["reason"] == "is_reference"
     [total] = [each for each in body["data"]["totals"] if each["source"] == API]
     assert (total["share_pct"], total["hours"], total["hours_measured"]) == ("25", 1, 1)

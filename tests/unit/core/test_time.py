@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamiyo.core.time import EPOCH, from_millis, rfc3339, to_millis
+from kamiyo.core.time import EPOCH, from_millis, hour_of, rfc3339, to_millis
 
 LAST_MILLIS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 
@@ -68,3 +68,11 @@ def test_a_moment_is_shown_in_utc_with_milliseconds(moment, text) -> None:
 def test_the_epoch_is_aware() -> None:
     """Nothing that is computed from the epoch can be without a zone."""
     assert EPOCH.utcoffset() == timedelta(0)
+
+
+def test_an_hour_begins_with_the_clock_in_utc() -> None:
+    """Whatever the zone a moment is given in, also one that is half an hour off."""
+    moment = datetime(2025, 10, 10, 21, 59, 59, 999_999, tzinfo=UTC)
+    begun = datetime(2025, 10, 10, 21, tzinfo=UTC)
+    half = timezone(timedelta(hours=5, minutes=30))
+    assert [hour_of(each) for each in (moment, begun, moment.astimezone(half))] == [begun] * 3
