@@ -58,7 +58,8 @@ MEANINGS: Final = {
     "columns_missing": "a table lacks a column that its rows cannot be understood without, or has one twice",
     "no_live_asset": "the venue lists no asset that trades; it is not believed, as nothing would be followed",
     "ledger_update_too_large": "a ledger update is larger than 64 KiB",
-    "line_too_long": "a line, or a document, is longer than 64 MiB; its beginning is kept",
+    "line_too_long": "a line, or a document, is longer than 64 MiB, or than 16 MiB in an archive; its "
+    "beginning is kept",
     "malformed": "the bytes are not JSON, or not of the documented shape",
     "negative_amount": "an account's notional is below zero",
     "not_a_claim": "a row of another party is no object, lacks what it is known by, or holds no text there",

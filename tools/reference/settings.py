@@ -87,6 +87,27 @@ SOURCE_SETTINGS: Final = {
     "hyperliquid_api.majors": "assets whose best quotes are followed, the most important first",
     "hyperliquid_api.scan_accounts": "how many large accounts are asked about in turn; 0 asks about none",
     "hyperliquid_api.scan_per_minute": "how many accounts are asked about in a minute, at a weight of 2 each",
+    "hyperliquid_archive.active": _ACTIVE,
+    "hyperliquid_archive.access_key_id": "an access key of the AWS account that pays; without one the source "
+    "is `not_configured`",
+    "hyperliquid_archive.secret_access_key": "the key's secret",
+    "hyperliquid_archive.session_token": "the token that goes with a temporary key",
+    "hyperliquid_archive.endpoint": "address of another server that speaks S3; unset: Amazon's",
+    "hyperliquid_archive.region": "where both buckets are; unset: as each bucket says",
+    "hyperliquid_archive.bucket_in_host": "whether the bucket's name is the first part of the host's, not of "
+    "the path",
+    "hyperliquid_archive.node_bucket": "the bucket of what nodes write",
+    "hyperliquid_archive.archive_bucket": "the bucket of `asset_ctxs`",
+    "hyperliquid_archive.streams": "what is listed and read: `node_fills_by_block`, `node_fills`, "
+    "`node_trades`, `misc_events_by_block`, `asset_ctxs`",
+    "hyperliquid_archive.chain": "what is stored as the chain of every fact",
+    "hyperliquid_archive.decode": "`liquidations`: other fills are not decoded, and neither counted nor "
+    "shown to detectors; `all`: every fill is",
+    "hyperliquid_archive.nightly": "whether what is uploaded is read by itself, from yesterday on",
+    "hyperliquid_archive.daily_limit_usd": "what may be spent in a day in UTC without anybody being asked: "
+    "by nightly reading, and by gaps that are closed",
+    "hyperliquid_archive.gigabyte_usd": "what 10⁹ bytes cost",
+    "hyperliquid_archive.thousand_requests_usd": "what a thousand requests cost",
     "hyperliquid_node.active": _ACTIVE,
     "hyperliquid_node.path": "the node's data folder",
     "hyperliquid_node.chain": "what is stored as the chain of every fact",

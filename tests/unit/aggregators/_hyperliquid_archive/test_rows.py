@@ -1,4 +1,4 @@
-"""Chunks that are read line by line: the older fills, the ledger, and trades, which tell of no liquidations."""
+"""Chunks that are read line by line: the older fills, the ledger, and trades that tell of no liquidation."""
 
 from typing import Any
 
