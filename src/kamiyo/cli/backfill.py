@@ -51,7 +51,11 @@ ARCHIVE = "hyperliquid_archive"
 BY = "kamiyo backfill"
 _LISTED = 20
 _SHOWN = 10
-_HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2})?", re.ASCII)
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[Tt ]([0-9]{2})(:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?",
+    re.ASCII,
+)
 _COLUMNS = ("number#", "from", "to", "source", "reason", "state", "objects", "read", "cost USD#")
 
 _LOOK = "look with: kamiyo backfill --list, or GET /backfills/{}"
@@ -96,11 +100,11 @@ def backfill(
 
 def parse_time(text: str) -> datetime:
     """A moment as people write it: a day, an hour, or RFC 3339, in UTC unless it says otherwise."""
-    hour = _HOUR.fullmatch(text.strip())
-    whole = text.strip() if hour is None else f"{text.strip()}{'' if hour.group(1) else 'T00'}:00:00"
+    told = _TIME.fullmatch(text.strip())
     try:
-        moment = datetime.fromisoformat(whole.upper())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        day, hour, rest, zone = told.groups() if told else ("", None, None, None)
+        moment = datetime.fromisoformat(f"{day}T{hour or '00'}{rest or ':00'}{(zone or 'Z').upper()}")
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidQuery(f"no time: {text[:64]!r}; write 2025-10-10T20 or 2025-10-10T20:30:00Z") from error
 

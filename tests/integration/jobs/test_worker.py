@@ -141,6 +141,19 @@ async def test_schedules_that_nobody_uses_are_dropped(pool: Pool) -> None:
     assert await pool.fetchval("SELECT array_agg(entrypoint) FROM pgqueuer_schedules") == ["new"]
 
 
+async def test_leases_of_objects_that_were_read_long_ago_are_dropped(pool: Pool) -> None:
+    """Those of sources stay, and so do those somebody may still write under."""
+    await pool.execute(
+        "INSERT INTO source_leases (name, token, holder, expires_at) VALUES "
+        "('backfill/old', 1, '', now() - interval '8 days'), ('backfill/new', 1, '', now()), "
+        "('source/old', 1, '', now() - interval '8 days')"
+    )
+    async with pool.acquire() as connection:
+        await prune_jobs(connection)
+    left = await pool.fetchval("SELECT array_agg(name ORDER BY name) FROM source_leases")
+    assert left == ["backfill/new", "source/old"]
+
+
 @pytest.mark.parametrize(
     ("poll_every", "step"),
     [(0.5, 1), (1, 1), (30, 2), (60, 5), (119, 5), (120, 10), (600, 30), (86_400, 30)],
