@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from kamiyo.core.archives import BlockRun
 from kamiyo.core.events import LiquidatedFill
 from kamiyo.core.ids import Chain, SourceName
@@ -14,11 +16,7 @@ from kamiyo.storage.pool import Connection
 
 # What is known already changes nothing: a row is only written where it says more.
 _ADD_BLOCKS = """
-INSERT INTO block_hours (source, chain, hour, ranges, first_at, last_at)
-SELECT $1, $2, hour, range_agg(int8range(first, last, '[]')), min(first_at), max(last_at)
-FROM unnest($3::timestamptz[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[])
-    AS run (hour, first, last, first_at, last_at)
-GROUP BY hour ORDER BY hour
+INSERT INTO block_hours (source, chain, hour, ranges, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (source, chain, hour) DO UPDATE
 SET ranges = block_hours.ranges + excluded.ranges, first_at = least(block_hours.first_at, excluded.first_at),
     last_at = greatest(block_hours.last_at, excluded.last_at), version = block_hours.version + 1,
@@ -67,9 +65,15 @@ class HeardMinutes:
 
 async def store_block_runs(connection: Connection, batch: Batch) -> None:
     """Add the batch's blocks to those of their hours, in the caller's transaction."""
-    if batch.block_runs:
-        columns = zip(*_rows(batch.block_runs), strict=True)
-        await connection.execute(_ADD_BLOCKS, batch.source, batch.chain, *map(list, columns))
+    by_hour: dict[datetime, list[BlockRun]] = {}
+    for run in batch.block_runs:
+        for hour in hours_of(run):
+            by_hour.setdefault(hour, []).append(run)
+    for hour in sorted(by_hour):  # everybody in the same order, so that nobody waits in a circle
+        runs = by_hour[hour]
+        ranges = [asyncpg.Range(run.first, run.last + 1) for run in runs]
+        first_at, last_at = min(run.first_at for run in runs), max(run.last_at for run in runs)
+        await connection.execute(_ADD_BLOCKS, batch.source, batch.chain, hour, ranges, first_at, last_at)
 
 
 async def store_fill_hours(connection: Connection, fills: Iterable[LiquidatedFill]) -> None:
@@ -84,10 +88,6 @@ def hours_of(run: BlockRun) -> Sequence[datetime]:
     """The hours a run counts in: that of its first block, and that of its last one."""
     first, last = hour_of(run.first_at), hour_of(run.last_at)
     return (first,) if first == last else (first, last)
-
-
-def _rows(runs: Iterable[BlockRun]) -> list[tuple[datetime, int, int, datetime, datetime]]:
-    return [(hour, run.first, run.last, run.first_at, run.last_at) for run in runs for hour in hours_of(run)]
 
 
 def _minute_of(batch: Batch) -> _Minute | None:

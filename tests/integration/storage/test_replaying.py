@@ -32,7 +32,7 @@ FACTS = (
         ("write", 2),
         ("statement", 9),
         ("statement", 33),
-        ("statement", 64),
+        ("statement", 66),
         ("commit", 3),
         ("committed", 3),
         ("committed", 4),
