@@ -120,7 +120,7 @@ def merge(one: ObservedFill, other: ObservedFill) -> ObservedFill:
     counterparties the smaller address stays, for the same reason: a ``tid`` is a hash and two trades of one
     liquidation may share it, and a source may be wrong.
     """
-    best = max(one.fill, other.fill, key=_rank)
+    best = _best(one.fill, other.fill)
     known, told = one.counterparty, other.counterparty
     if known is None or (told is not None and told < known):
         known = told
@@ -240,8 +240,15 @@ def _sources(observations: Iterable[str]) -> tuple[SourceName, ...]:
     return tuple(sorted({SourceName(each.partition("/")[0]) for each in observations}))
 
 
-def _rank(fill: LiquidatedFill) -> tuple[int, tuple[str, ...], str, str, str]:
-    return _ROLE_RANKS[fill.role], fill.content, fill.source, fill.hash or "", fill.counterparty or ""
+def _best(one: LiquidatedFill, other: LiquidatedFill) -> LiquidatedFill:
+    mine, others = _ROLE_RANKS[one.role], _ROLE_RANKS[other.role]
+    if mine != others:  # nearly always: the two rows of a trade
+        return one if mine > others else other
+    return max(one, other, key=_rank)
+
+
+def _rank(fill: LiquidatedFill) -> tuple[tuple[str, ...], str, str, str]:
+    return fill.content, fill.source, fill.hash or "", fill.counterparty or ""
 
 
 def _source_rank(source: SourceName) -> tuple[int, str]:
