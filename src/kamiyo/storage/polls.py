@@ -29,8 +29,8 @@ _PRUNE = (
     "DELETE FROM pgqueuer_log WHERE created < clock_timestamp() - $1::interval",
     "DELETE FROM pgqueuer_statistics WHERE created < clock_timestamp() - $1::interval",
     # Each object of history had one; whoever held it so long ago has no connection left to write with.
-    "DELETE FROM source_leases "
-    "WHERE name LIKE 'backfill/%' AND expires_at < clock_timestamp() - $1::interval",
+    """DELETE FROM source_leases
+    WHERE name LIKE 'backfill/%' AND expires_at < clock_timestamp() - $1::interval""",
 )
 _KEPT = timedelta(days=7)
 
