@@ -238,7 +238,6 @@ def _open(access: BucketAccess, *, region: str, endpoint: str) -> S3Store:
         unsigned_payload=False,
         s3_express=False,
         server_side_encryption="AES256",
-        sse_customer_key_base64="",
     )
 
 

@@ -25,6 +25,7 @@ from tests.services.s3 import (
     SLOW_DOWN,
     Buckets,
     FaultyBuckets,
+    Meddling,
     cut_after,
     open_buckets,
     open_faulty,
@@ -253,14 +254,17 @@ async def test_another_content_is_noticed_even_where_nobody_heeds_the_condition(
     """A server may ignore If-Match, and a whole answer where an end was asked for is none."""
     async with opened(faulty) as store:
         found = await store.head("a/1")
-        faulty.faults = [lambda _request, _reply: Reply(200, b"another", {"etag": '"another"'})]
-        with pytest.raises(ObjectChanged):
-            await content_of(store, found)
-        faulty.faults = [
-            lambda _request, _reply: Reply(200, CONTENT, {"etag": found.etag}),
-        ]
+        for another, tag in ((CONTENT[::-1], '"another"'), (b"another", found.etag)):
+            faulty.faults = [_answer(another, tag)]
+            with pytest.raises(ObjectChanged):
+                await content_of(store, found)
+        faulty.faults = [_answer(CONTENT, found.etag)]
         with pytest.raises(SourceUnavailable):
             await content_of(store, found, start=10)
+
+
+def _answer(content: bytes, tag: str) -> Meddling:
+    return lambda _request, _reply: Reply(200, content, {"etag": tag})
 
 
 async def test_a_server_without_tags_can_be_read(faulty: FaultyBuckets) -> None:
