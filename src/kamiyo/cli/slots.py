@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
-from kamiyo.cli.client import open_client, read_row
-from kamiyo.cli.output import UNKNOWN, amount, build_table, clean, open_console, print_json
+from kamiyo.cli.client import Statement, open_client, read_row
+from kamiyo.cli.output import (
+    LOUD,
+    UNKNOWN,
+    amount,
+    build_table,
+    clean,
+    freshness_lines,
+    open_console,
+    print_json,
+)
 
-_COLUMNS = ("#", "source", "user", "why", "held since")
-_CHOSEN_COLUMNS = ("#", "maker", "USD taken#", "of all#", "fills#", "assets#", "followed", "chosen since")
+_COLUMNS = ("slot#", "source", "user", "why", "held since")
+_CHOSEN_COLUMNS = ("rank#", "maker", "USD taken#", "of all#", "fills#", "assets#", "followed", "chosen since")
 
 
 class YieldLine(msgspec.Struct, frozen=True):
@@ -89,27 +99,36 @@ def show_slots(server: str, *, json: bool) -> None:
     print_slots(asyncio.run(_ask(server)), json=json)
 
 
-def print_slots(answer: msgspec.Raw, *, json: bool) -> None:
+def print_slots(stated: Statement, *, json: bool) -> None:
     """The same of a server's answer."""
     if json:
-        print_json({"data": answer})
+        print_json({"data": stated.data, "meta": stated.raw_meta})
         return
-    console, known = open_console(), read_row(_slots, answer)
+    console, known = open_console(), read_row(_slots, stated.data)
+    if stated.meta.notice is not None:
+        console.print(clean(stated.meta.notice), style=LOUD, soft_wrap=True)
     rows = [each.cells() for each in known.slots]
     console.print(build_table(_COLUMNS, rows) if rows else "no source has told whose fills it follows")
-    if not known.chosen:
-        console.print("no day was measured: nobody is chosen by what was measured")
-        return
-    measured = known.chosen[0].measured
-    console.print(
-        clean(
-            f"chosen from {measured.hours} measured hours of {measured.day}, "
-            f"in which {amount(measured.total_usd)} USD were liquidated into the book"
-        )
+    console.print()
+    console.print(_origin(known.chosen), soft_wrap=True)
+    if known.chosen:
+        console.print(build_table(_CHOSEN_COLUMNS, [each.cells() for each in known.chosen]))
+    console.print()
+    for line in freshness_lines(stated.meta):
+        console.print(line, soft_wrap=True)
+
+
+def _origin(chosen: Sequence[ChosenLine]) -> str:
+    """Where the choice comes from."""
+    if not chosen:
+        return "no day was measured: nobody is chosen by what was measured"
+    measured = chosen[0].measured
+    return clean(
+        f"chosen from {measured.hours} measured hours of {measured.day}, "
+        f"in which {amount(measured.total_usd)} USD were liquidated into the book"
     )
-    console.print(build_table(_CHOSEN_COLUMNS, [each.cells() for each in known.chosen]))
 
 
-async def _ask(server: str) -> msgspec.Raw:
+async def _ask(server: str) -> Statement:
     async with open_client(server) as client:
-        return await client.one("/coverage/slots")
+        return await client.statement("/coverage/slots", {})

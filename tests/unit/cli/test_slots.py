@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from kamiyo.cli.client import Meta, Statement
 from kamiyo.cli.slots import print_slots
 from tests.builders import MAKER, VAULT
 
@@ -35,8 +36,22 @@ ANSWER = {
 }
 
 
-def printed(capsys: pytest.CaptureFixture[str], answer: object, *, json: bool = False) -> str:
-    print_slots(msgspec.Raw(msgspec.json.encode(answer)), json=json)
+META: dict[str, object] = {
+    "mode": "LIVE",
+    "recording": None,
+    "as_of": "2025-10-10T21:16:05.000Z",
+    "stale": True,
+    "coverage": {"label": "sample", "sources": [], "measured_pct": None},
+    "warnings": ["no source of liquidations is live"],
+}
+
+
+def printed(
+    capsys: pytest.CaptureFixture[str], answer: object, *, json: bool = False, **changes: object
+) -> str:
+    meta = META | changes
+    known = msgspec.convert(meta, Meta)
+    print_slots(Statement(msgspec.Raw(msgspec.json.encode(answer)), known, meta), json=json)
     return capsys.readouterr().out
 
 
@@ -68,4 +83,15 @@ def test_what_nobody_told_and_nobody_measured_is_said_to_be_so(capsys: pytest.Ca
 
 def test_for_machines_it_is_the_servers_own_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON, whole."""
-    assert msgspec.json.decode(printed(capsys, ANSWER, json=True)) == {"data": ANSWER}
+    assert msgspec.json.decode(printed(capsys, ANSWER, json=True)) == {"data": ANSWER, "meta": META}
+
+
+def test_how_far_it_may_be_believed_is_said_below_and_what_does_not_happen_now_above(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A source that is not live follows nobody, whatever it said last."""
+    shown = printed(capsys, ANSWER)
+    assert shown.splitlines()[0].startswith("slot")
+    assert shown.splitlines()[-1] == "warning: no source of liquidations is live"
+    replayed = printed(capsys, ANSWER, mode="REPLAY", recording="a day")
+    assert replayed.splitlines()[0].startswith("REPLAY")
