@@ -82,13 +82,13 @@ NOTES: Final = {
     "source_leases": (EVER, "one row for each source in all"),
     "source_polls": (EVER, "one row for each source that is asked now and then"),
     "source_errors": (EVER, "one row for each source that ever had trouble"),
-    "pgqueuer": ("until a job is done", "none: KAMIYO uses the schedules alone"),
-    "pgqueuer_log": ("seven days", "none: KAMIYO uses the schedules alone"),
+    "pgqueuer": ("until a job is done", "one for each object of an archive until it is read"),
+    "pgqueuer_log": ("seven days", "a few for each object of an archive that is read"),
     "pgqueuer_schedules": (
         "seven days after it was last used",
         "one row for each source that is asked now and then; each is written again several times a minute",
     ),
-    "pgqueuer_statistics": ("seven days", "none: KAMIYO uses the schedules alone"),
+    "pgqueuer_statistics": ("seven days", "at most three for each second in which objects are read"),
     "weight_pauses": (EVER, "one row for each address in all"),
 }
 _TABLE: Final = re.compile(
