@@ -15,7 +15,14 @@ from kamiyo.core.time import HOUR
 from kamiyo.jobs.choosing import CHOSEN, choose_users, keep_choosing
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.pool import Pool
-from kamiyo.storage.user_slots import ChosenText, PostgresUserSlots, SlotText, read_choice, read_slots
+from kamiyo.storage.user_slots import (
+    ChosenText,
+    PostgresUserSlots,
+    SlotText,
+    read_choice,
+    read_slots,
+    take_turn,
+)
 from tests.builders import (
     API,
     CHAIN,
@@ -36,6 +43,10 @@ AFTER = DAY + timedelta(days=1, minutes=20)
 MEASURE = """
 INSERT INTO coverage_hours (chain, hour, source, reference, reason, heard_minutes, measured_from, measured_at)
 VALUES ($1, $2, $3, $4, $5, 60, 1, $2)
+"""
+WAITING = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -212,6 +223,19 @@ async def test_workers_at_once_choose_once(pool: Pool) -> None:
         running = [tasks.create_task(choose_users(pool, ManualClock(AFTER))) for _ in range(4)]
     assert sorted(task.result() for task in running) == [0, 0, 0, 1]
     assert await chosen(pool) == [MAKER, VAULT]
+
+
+async def test_a_worker_waits_for_its_turn(pool: Pool) -> None:
+    """While another one chooses for the chain."""
+    await stored(pool, [taken(MAKER, "300", 3, 1)])
+    await measured(pool, 3)
+    async with pool.acquire() as other, other.transaction():
+        await take_turn(other, CHAIN)
+        waiting = asyncio.ensure_future(choose_users(pool, ManualClock(AFTER)))
+        while not await other.fetchval(WAITING):
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+    assert await waiting == 1
 
 
 async def test_what_a_source_tells_of_its_slots_is_shown_beside_the_measurement(pool: Pool) -> None:
