@@ -16,10 +16,6 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
-from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.errors import RetryRequested
-from pgqueuer.domain.models import Job
-from pgqueuer.domain.types import Channel
 
 from kamiyo.aggregators.base import BaseAggregator
 from kamiyo.core.backfills import (
@@ -40,18 +36,13 @@ from kamiyo.core.errors import (
 from kamiyo.core.ids import SourceName
 from kamiyo.core.ports import Journal, Lease, Leases
 from kamiyo.core.time import EPOCH, Clock
-from kamiyo.jobs.worker import plain_queries, plain_settings
+from kamiyo.jobs.queues import FEWEST_AT_ONCE, HEARTBEAT, Queue, run_queue
 from kamiyo.kit.supervision import failure_of
 from kamiyo.processing.backfill import read_object
 from kamiyo.processing.telling import first_cause, state_at_first
 from kamiyo.storage.backfills import ENTRYPOINT, PostgresBackfills
-from kamiyo.storage.pool import Pool, translated
+from kamiyo.storage.pool import Pool
 
-FEWEST_AT_ONCE = 2  # of the queue's own making
-HEARTBEAT = timedelta(seconds=20)
-
-_LOOK_FOR_JOBS = timedelta(seconds=5)
-_LOOK_FOR_LOST_JOBS = timedelta(seconds=15)
 _TELL_EVERY = timedelta(seconds=1)
 _BUSY = timedelta(seconds=2)
 _ELSEWHERE = timedelta(minutes=1)
@@ -240,50 +231,11 @@ async def run_backfills(
     StorageUnavailable when the queue cannot be read: start it again. The jobs of a worker that dies are
     taken up once its heartbeat has not been heard for that long.
     """
-    manager = QueueManager(plain_queries(pool), Channel(plain_settings().channel))
-    running = set[asyncio.Task[timedelta | None]]()
-    manager.entrypoint(ENTRYPOINT, accepts_context=False)(_job(reader, running))
-    async with asyncio.TaskGroup() as tasks:
-        queue = tasks.create_task(_keep(manager, at_once, heartbeat), name="backfills")
-        looking = tasks.create_task(_look_for_lost_jobs(backfills, clock), name="backfills/lost")
-        try:
-            await asyncio.wait({queue})
-        finally:
-            # The queue waits for what it started, however long a reading may take.
-            for reading in running:
-                reading.cancel()
-            looking.cancel()
-
-
-async def _keep(manager: QueueManager, at_once: int, heartbeat: timedelta) -> None:
-    async with translated():
-        await manager.run(
-            dequeue_timeout=_LOOK_FOR_JOBS,
-            batch_size=1,  # what one worker has taken no other can read
-            max_concurrent_tasks=max(at_once, FEWEST_AT_ONCE),
-            heartbeat_timeout=heartbeat,
-        )
-
-
-async def _look_for_lost_jobs(backfills: PostgresBackfills, clock: Clock) -> None:
-    while True:
-        await backfills.enqueue_open()
-        await clock.sleep(_LOOK_FOR_LOST_JOBS)
-
-
-def _job(
-    reader: ObjectReader, running: set[asyncio.Task[timedelta | None]]
-) -> Callable[[Job], Awaitable[None]]:
-    async def work(job: Job) -> None:
-        object_id = int(job.payload or b"0")
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(reader.read(object_id), name=f"backfill/{object_id}")
-            running.add(task)
-            task.add_done_callback(running.discard)
-        if task.cancelled():
-            raise RetryRequested(timedelta(0), "this worker ends")
-        wait = task.result()
-        if wait is not None:
-            raise RetryRequested(wait, "not now")
-
-    return work
+    queue = Queue(
+        entrypoint=ENTRYPOINT,
+        work=reader.read,
+        enqueue_open=backfills.enqueue_open,
+        at_once=at_once,
+        heartbeat=heartbeat,
+    )
+    await run_queue(queue, pool, clock)

@@ -1,0 +1,174 @@
+"""Write an export: read its list in parts, each as it was at one moment, each kept before the next begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from kamiyo.core.errors import InvalidQuery
+from kamiyo.core.exports import (
+    About,
+    Export,
+    ExportDataset,
+    ExportFile,
+    ExportPart,
+    Metadata,
+    joined,
+)
+from kamiyo.core.modes import Showing
+from kamiyo.core.ports import Lease
+from kamiyo.core.time import Clock, rfc3339
+from kamiyo.processing.export_files import PartFile, open_file
+from kamiyo.storage.export_sets import SETS
+from kamiyo.storage.exports import PostgresExports, reading_one_moment
+from kamiyo.storage.pool import Connection, Pool
+
+ROWS_IN_A_PART = 250_000
+ROWS_AT_ONCE = 5_000
+
+_OWN_FOLDER = 0o700
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Describe = Callable[[Connection, ExportDataset, bytes, datetime], Awaitable[About]]
+
+
+class ExportGoneError(InvalidQuery):
+    """It was deleted while it was written."""
+
+
+class NotWrittenError(InvalidQuery):
+    """It cannot be written, or not where exports are, or takes more room than they may."""
+
+
+class ExportWriter:
+    """Writes exports. ``describe`` says what is to be believed of a list's rows."""
+
+    def __init__(
+        self,
+        exports: PostgresExports,
+        pool: Pool,
+        clock: Clock,
+        describe: Describe,
+        *,
+        version: str,
+        showing: Showing,
+        rows_in_a_part: int = ROWS_IN_A_PART,
+    ) -> None:
+        self._exports = exports
+        self._pool = pool
+        self._clock = clock
+        self._describe = describe
+        self._version = version
+        self._showing = showing
+        self._rows_in_a_part = rows_in_a_part
+
+    async def write(self, export: Export, lease: Lease) -> ExportFile:
+        """Write it, from where the last one to write it came to, to its end.
+
+        ExportGoneError where it was deleted meanwhile, NotWrittenError where it cannot be written.
+        """
+        folder = self.folder_of(export.folder)
+        await _on_disk(_make, folder)
+        with closing(await _on_disk(open_file, export, folder)) as file:
+            parts = await self._begin(export, file, lease)
+            while not (parts and parts[-1].final):
+                parts.append(await self._write_part(export, file, parts))
+                if not await self._exports.keep_part(export.export_id, parts[-1], lease):
+                    raise ExportGoneError(f"export {export.export_id} was deleted")
+            metadata = await self._metadata(export, parts)
+            whole = await _on_disk(file.finish, metadata)
+        written = ExportFile(
+            rows=metadata.rows,
+            size=whole.size,
+            sha256=whole.sha256,
+            metadata=msgspec.json.encode(whole.metadata),
+        )
+        await self._exports.finish(export.export_id, written, lease)
+        await _on_disk(_leave_only, folder, export.file_name)
+        return written
+
+    def folder_of(self, name: str) -> Path:
+        """The folder of an export."""
+        return self._exports.policy.folder / name
+
+    async def _begin(self, export: Export, file: PartFile, lease: Lease) -> list[ExportPart]:
+        parts = await self._exports.parts(export.export_id)
+        if await _on_disk(file.restore, parts) and parts:
+            return parts
+        about = await self._about(export)
+        await self._exports.start_again(export.export_id, about, lease)
+        return []
+
+    async def _write_part(self, export: Export, file: PartFile, before: list[ExportPart]) -> ExportPart:
+        known = SETS[export.dataset]
+        room = await self._exports.room(export.export_id)
+        rows, last, final = 0, before[-1].last if before else None, False
+        async with reading_one_moment(self._pool) as connection:
+            read_at = self._clock.now()
+            while not final and (rows < self._rows_in_a_part or not known.rows_stay):
+                page = await known.page(connection, export.filters, last, ROWS_AT_ONCE)
+                await _on_disk(file.add, page.rows)
+                rows, last, final = rows + len(page.rows), page.last or last, len(page.rows) < ROWS_AT_ONCE
+                if file.size > room:
+                    raise NotWrittenError(f"more than the {room:,} bytes that are left for exports")
+        piece = await _on_disk(file.keep)
+        return ExportPart(
+            number=len(before),
+            rows=rows,
+            size=piece.size,
+            sha256=piece.sha256,
+            last=last,
+            final=final,
+            read_at=read_at,
+        )
+
+    async def _about(self, export: Export) -> About:
+        async with reading_one_moment(self._pool) as connection:
+            return await self._describe(connection, export.dataset, export.filters, self._clock.now())
+
+    async def _metadata(self, export: Export, parts: list[ExportPart]) -> Metadata:
+        about = joined(await self._exports.about(export.export_id), await self._about(export))
+        return Metadata(
+            dataset=export.dataset,
+            format=export.format,
+            filters=msgspec.Raw(export.filters),
+            rows=sum(part.rows for part in parts),
+            version=self._version,
+            mode=self._showing.mode,
+            recording=self._showing.recording,
+            read_from=rfc3339(parts[0].read_at),
+            read_until=rfc3339(parts[-1].read_at),
+            as_of=rfc3339(about.as_of),
+            stale=about.stale,
+            coverage=about.coverage,
+            warnings=about.warnings,
+            gaps=about.gaps,
+            numbers_as_text=(),
+        )
+
+
+async def _on_disk(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Beside everything else; what goes wrong is no fault of the database."""
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except (OSError, ValueError) as error:
+        raise NotWrittenError(f"{type(error).__name__}: {error}") from error
+
+
+def _make(folder: Path) -> None:
+    for each in (folder.parent, folder):
+        each.mkdir(_OWN_FOLDER, parents=True, exist_ok=True)
+
+
+def _leave_only(folder: Path, name: str) -> None:
+    for path in folder.iterdir():
+        if path.name != name:
+            path.unlink()
