@@ -74,6 +74,11 @@ NOTES: Final = {
         EVER,
         "hundreds, one for each opening and closing that is told of; one for each observed position in all",
     ),
+    "chosen_users": (
+        "until another choice is made without the maker",
+        "20 at most for each chain in all; each is written again with each choice",
+    ),
+    "user_slots": ("until the source tells other ones", "ten at most for each source in all"),
     "weight_spendings": (
         "until it no longer counts: a minute after the answer, three without one",
         "at most one for each request of the last minutes: hundreds in all",
@@ -95,6 +100,7 @@ _TABLE: Final = re.compile(
     r"(?P<comment>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<body>.*?)\n\)(?P<rest>[^;]*);",
     re.MULTILINE | re.DOTALL,
 )
+_ADDED: Final = re.compile(r"^ALTER TABLE (\w+) ADD COLUMN ([^;]*);", re.MULTILINE)
 _KEY: Final = re.compile(r"PRIMARY KEY \((.*?)\)")
 _INDEX: Final = re.compile(r"^CREATE INDEX (\w+) ON (\w+) (.*?);", re.MULTILINE | re.DOTALL)
 _COLUMN: Final = re.compile(r'"?(\w+)"?\s+(.*)')
@@ -125,7 +131,8 @@ def migrated_tables() -> list[Table]:
 def _table(found: re.Match[str], sql: str) -> Table:
     name, body = found["name"], found["body"]
     key = _KEY.search(body)
-    columns = tuple(_columns(body))
+    added = [column for on, column in _ADDED.findall(sql) if on == name]
+    columns = tuple(_columns("\n".join((body, *added))))
     single = next((column for column, kind in columns if "PRIMARY KEY" in kind), "")
     return Table(
         name=name,
