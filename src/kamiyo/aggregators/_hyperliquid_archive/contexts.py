@@ -35,8 +35,9 @@ class Columns:
         names = [_plain_name(name) for name in _cells(header)]
         missing = [name for name in _NEEDED if names.count(name) != 1]
         if missing:
+            lacking, present = ", ".join(missing), ", ".join(names)
             raise MalformedPayload(
-                f"its first line lacks the columns {', '.join(missing)}, or has them twice; it has {', '.join(names)[:200]}",
+                f"its first line lacks the columns {lacking}, or has them twice; it has {present[:200]}",
                 rule="columns_missing",
             )
         self._width = len(names)

@@ -53,6 +53,13 @@ def test_chunks_are_whole_lines_and_the_same_for_any_pieces(seed: int) -> None:
     assert list(whole_line_chunks(pieces_of(content, *cuts))) == expected
 
 
+@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1])
+def test_a_line_as_long_as_a_chunk_is_one(length: int) -> None:
+    """Whether its end is the last byte of one, or the first behind it."""
+    content = b"z" * length + b"\n"
+    assert [each.content for each in whole_line_chunks([content + LINE])] == [content, LINE]
+
+
 def test_a_line_that_is_too_long_is_a_chunk_of_its_own_and_cut_short() -> None:
     """However long it is, no more than the longest line is ever held, and what stands around it is good."""
     long = b"z" * (LONGEST_LINE + 1) + b"\n"
