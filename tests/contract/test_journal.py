@@ -445,3 +445,23 @@ async def test_writers_at_the_same_time_lose_nothing(kept: Kept) -> None:
 
 def _moment(hour: int) -> datetime:
     return NOW + timedelta(hours=hour)
+
+
+async def test_history_is_stored_and_told_to_nobody(kept: Kept) -> None:
+    """It moves neither cursor nor newest block; what comes later is told as ever."""
+    past = a_batch(
+        events=(a_liquidated_fill(), a_claim()),
+        cursor=Cursor("past"),
+        newest_block=7,
+        heard_at=NOW,
+    )
+    quiet = kept.journal.quiet()
+    assert (await quiet.write(past)).new_fills == 1
+    assert (await quiet.write(past)).new_fills == 0
+    stored = await kept.stored()
+    assert (len(stored.fills), len(stored.liquidations), len(stored.claims)) == (1, 1, 1)
+    assert stored.published == ()
+    assert (await kept.journal.cursor(NODE), await kept.journal.newest_block(NODE)) == (None, None)
+    await kept.journal.write(a_batch(events=(a_counterparty_fill(),), cursor=Cursor("now"), newest_block=8))
+    assert [channel for channel, _message in (await kept.stored()).published] == ["liquidations"]
+    assert (await kept.journal.cursor(NODE), await kept.journal.newest_block(NODE)) == ("now", 8)
