@@ -75,6 +75,7 @@ async def test_every_object_is_read_and_told_of_once(pool: Pool, database_url: s
     number = await plan(pool, archive, 3, requested_by="somebody")
     async with working(database_url, archive):
         found = await over(pool, number)
+        await until(pool, "SELECT count(*) = 0 FROM pgqueuer")
     assert (found.state, found.objects, found.objects_done, found.objects_failed) == ("done", 3, 3, 0)
     assert (found.payloads, found.liquidated_fills, found.new_fills, found.rejects) == (30, 30, 30, 0)
     assert found.bytes_done == found.bytes
@@ -87,7 +88,6 @@ async def test_every_object_is_read_and_told_of_once(pool: Pool, database_url: s
     assert {each["name"] for _channel, each in told} == {f"s3://archive/{key}" for key in archive.objects}
     assert len(stored.block_hours) == 3
     assert tuple(await pool.fetchrow(EXPECTED_CLOCK)) == (None, None)
-    assert await pool.fetchval("SELECT count(*) FROM pgqueuer") == 0
 
 
 async def test_an_object_that_cannot_be_read_stops_no_other(pool: Pool, database_url: str) -> None:
