@@ -21,12 +21,22 @@ from kamiyo.hyperliquid.fills import MARKERS, parse_node_time
 from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.rows import FillRows, refusal
 
+# A second is any text of its length here: what it says is looked at once for all blocks of it.
 _BEGINNING: Final = re.compile(
-    rb'\{"local_time":"[0-9T:.-]*","block_time":"([0-9T:-]{19}(?:\.[0-9]{1,9})?)",'
-    rb'"block_number":([0-9]{1,11}),"events":\['
+    rb'\{"local_time":"[^"]*","block_time":"((.{19})(?:\.[0-9]{1,9})?)","block_number":([0-9]{1,11}),"events":\[',
+    re.DOTALL,
 )
 _beginning = _BEGINNING.match
-_SECOND: Final = len("2025-10-10T21:00:00")
+# The same where every time has nanoseconds: then it is known where what stands.
+_FIRST: Final = b'{"local_time":"'
+_THEN: Final = b'","block_time":"'
+_TIME: Final = len(_FIRST) + 29
+_SECOND: Final = _TIME + len(_THEN)
+_FRACTION: Final = _SECOND + 20
+_NUMBER: Final = _FRACTION + 9
+_BETWEEN: Final = b"]}\n" + _FIRST
+# A letter is found many times sooner than a word; of what a node writes little else has these.
+_RARE: Final = tuple(zip(MARKERS, (b"q", b"v", b"\\"), strict=True))
 
 
 class Decode(enum.StrEnum):
@@ -63,12 +73,17 @@ def liquidations_in(content: bytes) -> set[int]:
     Searching all of it at once is several times faster than asking line by line.
     """
     starts: set[int] = set()
-    for marker in MARKERS:
-        hit = content.find(marker)
+    find, is_at = content.find, content.startswith
+    for marker, letter in _RARE:
+        before = marker.index(letter)
+        hit = find(letter)
         while hit >= 0:
-            starts.add(content.rfind(b"\n", 0, hit) + 1)
-            end = content.find(b"\n", hit)
-            hit = content.find(marker, end) if end >= 0 else -1
+            if is_at(marker, hit - before):
+                starts.add(content.rfind(b"\n", 0, hit) + 1)
+                hit = find(b"\n", hit)
+                if hit < 0:
+                    break
+            hit = find(letter, hit + 1)
     return starts
 
 
@@ -96,22 +111,48 @@ class _Blocks:
     def search(self) -> None:
         """Decode what tells of a liquidation, and of the rest only read the beginnings."""
         content, liquidations = self.raw.payload, liquidations_in(self.raw.payload)
-        find, is_whole = content.find, content.endswith
         start, size = 0, len(content)
-        while start < size:  # the hot loop
-            end = find(b"\n", start)
+        while start < size:
+            end = content.find(b"\n", start)
             if end < 0:
                 end = size
             found = _beginning(content, start, end)
             if (
                 found is None
                 or start in liquidations
-                or not is_whole(b"]}", start, end)
+                or not content.endswith(b"]}", start, end)
                 or not self._followed(*found.groups())
             ):
                 self.decode(content[start:end])
                 self.rows.fills.clear()
-            start = end + 1
+            start = self._pass_by(content, end + 1, liquidations)
+
+    def _pass_by(self, content: bytes, start: int, liquidations: set[int]) -> int:
+        """Go on over the next blocks; where the first line begins of which more has to be known.
+
+        Nearly every line is passed by here: cutting and comparing takes half the time of matching.
+        """
+        find, number, newest, time = content.find, self.last, start, _THEN + self.second + b"."
+        regular = content.startswith(_FIRST, start)
+        while regular:
+            told = b'","block_number":%d,"events":[' % (number + 1)
+            end = find(b"\n", start)
+            if (
+                content[start + _NUMBER : start + _NUMBER + len(told)] != told
+                or content[end - 2 : end + len(_FIRST) + 1] != _BETWEEN
+                or not content[start + _FRACTION : start + _NUMBER].isdigit()
+                or start in liquidations
+            ):
+                break
+            told = content[start + _TIME : start + _FRACTION]
+            if told != time:
+                time = _THEN + told[len(_THEN) : -1] + b"."
+                if told != time or not self._is_second(told[len(_THEN) : -1]):
+                    break
+            number, newest, start = number + 1, start, end + 1
+        if number != self.last:
+            self.last, self.last_at = number, content[newest + _SECOND : newest + _NUMBER]
+        return start
 
     def decode(self, line: bytes, *, ordinary: bool = False) -> None:
         """Take a line's rows. A block with a refused row was not understood whole: it is in no run."""
@@ -142,19 +183,21 @@ class _Blocks:
             last_event_at=newest,
         )
 
-    def _followed(self, at: bytes, number: bytes) -> bool:
-        """Go on with a block that is not decoded; False where its time is none.
+    def _followed(self, at: bytes, second: bytes, digits: bytes) -> bool:
+        """Go on with a block that is not decoded; False where its time is none."""
+        if not self._is_second(second):
+            return False
+        self._follow(int(digits), at)
+        return True
 
-        A second has many blocks, and is looked at once.
-        """
-        second = at[:_SECOND]
-        if second != self.second:
+    def _is_second(self, text: bytes) -> bool:
+        """Whether this is a time; a second has many blocks, and is looked at once."""
+        if text != self.second:
             try:
-                parse_node_time(second.decode())
-            except MalformedPayload:
+                parse_node_time(text.decode())
+            except (MalformedPayload, UnicodeDecodeError):
                 return False
-            self.second = second
-        self._follow(int(number), at)
+            self.second = text
         return True
 
     def _follow(self, number: int, at: bytes | datetime) -> None:

@@ -195,3 +195,40 @@ def test_liquidations_are_found_in_the_first_and_the_last_line() -> None:
     content = b"\n".join((first, middle, last))
     assert liquidations_in(content) == {0, len(first) + len(middle) + 2}
     assert liquidations_in(middle) == set()
+
+
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize(
+    ("instead", "rule"),
+    [
+        ((b'"block_time":"2025-10-10T21:16:00.250', b'"block_tide":"2025-10-10T21:16:00.250'), "malformed"),
+        ((b'"block_time":"2025-10-10T21:16:00.250', b'"block_time":"2025-10-10T21:16:61.250'), "not_a_time"),
+        (
+            (b'"block_time":"2025-10-10T21:16:00.250', b'"block_time":"2025-10-10T21:16:0\xff.250'),
+            "malformed",
+        ),
+        ((b'"block_time":"2025-10-10T21:16:00.250', b'"block_time":"2025-10-10T21:16:00.x50'), "not_a_time"),
+        ((b'{"local_time":', b'["local_time":'), "malformed"),
+        ((b"]}", b"]]"), "malformed"),
+    ],
+)
+@pytest.mark.parametrize("before", [1, 2, 3])
+def test_a_damaged_line_is_noticed_however_many_good_ones_were_passed_by(
+    instead: tuple[bytes, bytes], rule: str, before: int, decode: Decode
+) -> None:
+    """It is refused by its name, and the run of blocks ends before it."""
+    good = [block(number, ordinary()) for number in range(1, before + 1)]
+    found = read(
+        *good, block(before + 1, ordinary()).replace(*instead), block(before + 2, ordinary()), decode=decode
+    )
+    assert [refused.rule for refused in found.rejects] == [rule]
+    assert [(run.first, run.last) for run in found.block_runs] == [(1, before), (before + 2, before + 2)]
+
+
+@pytest.mark.parametrize("decode", BOTH)
+def test_the_time_of_a_run_is_that_of_its_blocks(decode: Decode) -> None:
+    """Also where its blocks are of several seconds, and where the last line has no end."""
+    lines = [block(number, ordinary(), second=number // 2) for number in (*range(2, 9), 20, 21)]
+    found = fill_blocks(a_raw(payload=b"\n".join(lines)), CHAIN, decode)
+    assert found.block_runs == [a_run(2, 8, 1, 4), a_run(20, 21, 10, 10)]
+    assert found.rejects == []
