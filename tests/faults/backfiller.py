@@ -5,11 +5,14 @@ import asyncio
 from collections.abc import Collection
 from datetime import timedelta
 
+import structlog
+
 from kamiyo.core.archives import ArchiveObject
 from kamiyo.core.money import install_context
 from kamiyo.jobs.backfilling import ObjectReader, run_backfills
 from kamiyo.kit import logging
 from kamiyo.kit.clock import SystemClock
+from kamiyo.kit.supervision import supervise
 from kamiyo.storage.backfills import PostgresBackfills
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
@@ -49,7 +52,15 @@ async def work(database: str, pause_seconds: float) -> None:
         backfills = PostgresBackfills(pool, clock)
         leases = PostgresLeases(own, clock)
         reader = ObjectReader({archive.name: archive}, backfills, PostgresJournal(pool), leases, clock)
-        await run_backfills(reader, backfills, pool, clock, heartbeat=HEARTBEAT)
+
+        async def run() -> None:
+            await run_backfills(reader, backfills, pool, clock, heartbeat=HEARTBEAT)
+
+        await supervise(run, failed, clock)
+
+
+async def failed(error: Exception) -> None:
+    structlog.get_logger().warning("task_failed", detail=str(error))
 
 
 def main() -> None:

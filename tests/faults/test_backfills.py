@@ -151,7 +151,8 @@ async def test_a_worker_that_stands_still_does_nothing_twice(pool: Pool, start: 
     async with asyncio.timeout(20):
         while "backfill_object_left" not in still.log.read_text():
             await asyncio.sleep(0.05)
-    assert "was given to another worker" in still.log.read_text()
+    # In a transaction it stood still for too long to have a connection left.
+    assert any(reason in still.log.read_text() for reason in ("LeaseLost: ", "StorageUnavailable: "))
     assert still.process.poll() is None
     await check(pool, number)
 
