@@ -17,6 +17,7 @@ from kamiyo.api.routes import (
     claims,
     coverage,
     exploits,
+    exports,
     liquidations,
     slots,
     states,
@@ -51,7 +52,18 @@ def build_api(state: ApiState, *, stream_routes: Sequence[BaseRoute] = ()) -> Fa
     )
     api.state.api = state
     install_handlers(api)
-    for module in (liquidations, exploits, cases, states, claims, backfills, coverage, slots, system):
+    for module in (
+        liquidations,
+        exploits,
+        cases,
+        states,
+        claims,
+        backfills,
+        coverage,
+        slots,
+        exports,
+        system,
+    ):
         api.include_router(module.router)
     api.router.routes.extend([document_route(api), *page_routes(), *stream_routes])
     return api

@@ -360,5 +360,8 @@ _DESCRIPTIONS = {
     413: "The body is too large",
     415: "The body is not sent as JSON",
     422: "A parameter is unknown, repeated or malformed, or the body is not of its form",
+    416: "The file has no such bytes",
+    429: "So many are open that no other is begun",
     503: "The database does not answer; Retry-After says when to try again",
+    507: "The files take all the room they may",
 }

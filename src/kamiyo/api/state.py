@@ -8,12 +8,16 @@ from datetime import datetime
 from kamiyo.cache.responses import ResponseCache
 from kamiyo.core.modes import LIVE, Showing
 from kamiyo.core.time import Clock
+from kamiyo.storage.exports import PostgresExports
 from kamiyo.storage.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiState:
-    """Everything a request may need. Whoever opened it closes it, after the server."""
+    """Everything a request may need. Whoever opened it closes it, after the server.
+
+    ``exports`` is None where none can be asked for.
+    """
 
     pool: Pool
     cache: ResponseCache
@@ -21,3 +25,4 @@ class ApiState:
     version: str
     started_at: datetime
     showing: Showing = LIVE
+    exports: PostgresExports | None = None

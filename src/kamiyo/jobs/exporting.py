@@ -103,9 +103,9 @@ class ExportKeeper:
         return wait
 
     async def _give_up(self, export: Export, detail: str, lease: Lease) -> None:
-        await asyncio.to_thread(remove_folder, self._writer.folder_of(export.folder))
         await self._exports.fail(export.export_id, detail, lease)
         _log.warning("export_failed", export=export.export_id, detail=detail)
+        await asyncio.to_thread(remove_folder, self._writer.folder_of(export.folder))
 
 
 async def run_exports(
@@ -148,7 +148,7 @@ async def expire_once(exports: PostgresExports, now: datetime) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Delete the folder of an export with what is in it, if it is there."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         shutil.rmtree(folder)
 
 
@@ -157,5 +157,6 @@ def _remove_strays(place: Path, known: set[str], oldest: datetime) -> None:
     if not place.is_dir():
         return
     for folder in place.iterdir():
-        if folder.name not in known and folder.stat().st_mtime < oldest.timestamp():
-            remove_folder(folder)
+        with suppress(FileNotFoundError):  # another worker may be at it, too
+            if folder.name not in known and folder.stat().st_mtime < oldest.timestamp():
+                remove_folder(folder)

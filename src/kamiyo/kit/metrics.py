@@ -83,8 +83,8 @@ SOURCE_NEXT_POLL = Gauge(
 
 COVERAGE_RATIO = Gauge(
     "kamiyo_liquidation_coverage_ratio",
-    "Share of the liquidated USD a source saw of what its references saw, over the measured hours of the seven "
-    "days up to the newest of them; absent while none is measured.",
+    "Share of the liquidated USD a source saw of what its references saw, over the measured hours of the "
+    "seven days up to the newest of them; absent while none is measured.",
     ["source"],
 )
 BACKFILL_OBJECTS = Gauge(
@@ -100,6 +100,15 @@ BACKFILL_SECONDS = Gauge(
 )
 BACKFILL_FAILURES = Gauge(
     "kamiyo_backfill_failures", "Readings of objects of history that failed; most are repeated."
+)
+
+# --- exports ----------------------------------------------------------------------------------------------
+
+EXPORTS = Gauge("kamiyo_exports", "Exports by state; absent while the database does not answer.", ["state"])
+EXPORT_BYTES = Gauge(
+    "kamiyo_export_bytes",
+    "Bytes of exports that are on disk for good, by the state of their export.",
+    ["state"],
 )
 
 # --- retention --------------------------------------------------------------------------------------------

@@ -110,13 +110,13 @@ class ExportWriter:
     async def _write_part(self, export: Export, file: PartFile, before: list[ExportPart]) -> ExportPart:
         known = SETS[export.dataset]
         room = await self._exports.room(export.export_id)
-        rows, last, final = 0, before[-1].last if before else None, False
+        rows, last, full = 0, before[-1].last if before else None, True
         async with reading_one_moment(self._pool) as connection:
             read_at = self._clock.now()
-            while not final and (rows < self._rows_in_a_part or not known.rows_stay):
-                page = await known.page(connection, export.filters, last, ROWS_AT_ONCE)
+            while full and (limit := self._limit(rows, stay=known.rows_stay)):
+                page = await known.page(connection, export.filters, last, limit)
                 await _on_disk(file.add, page.rows)
-                rows, last, final = rows + len(page.rows), page.last or last, len(page.rows) < ROWS_AT_ONCE
+                rows, last, full = rows + len(page.rows), page.last or last, len(page.rows) == limit
                 if file.size > room:
                     raise NotWrittenError(f"more than the {room:,} bytes that are left for exports")
         piece = await _on_disk(file.keep)
@@ -126,9 +126,13 @@ class ExportWriter:
             size=piece.size,
             sha256=piece.sha256,
             last=last,
-            final=final,
+            final=not full,
             read_at=read_at,
         )
+
+    def _limit(self, rows: int, *, stay: bool) -> int:
+        """How many rows to read at once; none where the part has as many as it may."""
+        return min(ROWS_AT_ONCE, self._rows_in_a_part - rows) if stay else ROWS_AT_ONCE
 
     async def _about(self, export: Export) -> About:
         async with reading_one_moment(self._pool) as connection:

@@ -41,6 +41,7 @@ from kamiyo.processing.matching import Matcher
 from kamiyo.processing.orchestrator import Orchestrator
 from kamiyo.runtime.backfilling import work_on_history
 from kamiyo.runtime.embedded import RunningEngines
+from kamiyo.runtime.exporting import open_exports, work_on_exports
 from kamiyo.runtime.server import serve
 from kamiyo.runtime.settings import Settings
 from kamiyo.runtime.stopping import stop_signal
@@ -225,6 +226,9 @@ async def _serve(running: Running, stopping: asyncio.Event) -> None:
             version=__version__,
             started_at=stage.clock.now(),
             showing=stage.showing,
+            exports=open_exports(running.settings, running.pool, running.clock)
+            if stage.showing.live
+            else None,
         )
         app = build_app(state, stream_routes=[stream_route(hub, showing=stage.showing)])
         async with asyncio.TaskGroup() as tasks:
@@ -268,12 +272,18 @@ async def _work(running: Running, _stopping: asyncio.Event) -> None:
                     _supervised("retention", lambda: keep_retention(pool, policies, clock), clock)
                 )
                 tasks.create_task(_supervised("history", lambda: _work_on_history(running), clock))
+                tasks.create_task(_supervised("exports", lambda: _work_on_exports(running), clock))
 
 
+# Beside what is live, unless this process does nothing but work.
 async def _work_on_history(running: Running) -> None:
-    """Beside what is live, unless this process does nothing but work."""
+    await work_on_history(running.settings, running.database_url, beside=set(running.roles) != {Role.WORK})
+
+
+async def _work_on_exports(running: Running) -> None:
+    exports = open_exports(running.settings, running.pool, running.clock)
     beside = set(running.roles) != {Role.WORK}
-    await work_on_history(running.settings, running.database_url, beside=beside)
+    await work_on_exports(running.settings, running.database_url, exports, running.clock, beside=beside)
 
 
 async def _look_after(engines: RunningEngines, clock: Clock) -> None:

@@ -31,17 +31,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_pool_size: int = 8
     backfill_objects_at_once: Annotated[int, msgspec.Meta(ge=2, le=32)] = 2
     gap_backfill_after_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 2
+    export_keep_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 72
+    export_most_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 20_000_000_000
+    export_most_open: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
     sources: dict[str, dict[str, object]] = {}
     retention: dict[str, RetentionRule] = {}
 
     @property
     def home_path(self) -> Path:
-        """Where embedded engines keep their data."""
+        """Where embedded engines keep their data, and files of exports are."""
         return Path(self.home).expanduser()
 
 
 DESCRIPTIONS = {
-    "home": "directory of the embedded engines' data",
+    "home": "directory of the embedded engines' data, and of the files of exports",
     "database_url": "external PostgreSQL (15 or later); unset: an embedded PostgreSQL is started",
     "redis_url": "external Redis or Valkey; unset: an embedded Valkey is started",
     "host": "address the API listens on; only loopback addresses are allowed while there are no API keys",
@@ -50,6 +53,9 @@ DESCRIPTIONS = {
     "database_pool_size": "connections to the database each process may use",
     "backfill_objects_at_once": "objects of history each worker reads at a time, 2 to 32",
     "gap_backfill_after_hours": "how long after its end a gap is looked for in an archive",
+    "export_keep_hours": "how long the file of an export is kept",
+    "export_most_bytes": "how many bytes all files of exports may take",
+    "export_most_open": "how many exports may be waiting or being written at a time",
     "sources": "a table for each source: [sources.NAME] in kamiyo.toml, or KAMIYO__SOURCES__NAME__KEY",
     "retention": "a table for each dataset: [retention.NAME] in kamiyo.toml, or KAMIYO__RETENTION__NAME__KEY",
 }

@@ -104,7 +104,8 @@ class _Answer:
         self._head = scope["method"] == "HEAD"
         self.request_id = _request_id(scope)
         self.status: int | None = None
-        self.scope: Scope = {**scope, "state": {**scope.get("state", {}), "request_id": self.request_id}}
+        told = {"request_id": self.request_id, "head_only": self._head}
+        self.scope: Scope = {**scope, "state": {**scope.get("state", {}), **told}}
         if self._head:
             self.scope["method"] = "GET"
 

@@ -24,6 +24,7 @@ from kamiyo.api.schemas import (
     responses,
 )
 from kamiyo.api.services.backfills import measure_backfills
+from kamiyo.api.services.exports import measure_exports
 from kamiyo.api.services.health import Status, check_health, is_ready, measure_sources
 from kamiyo.api.services.meta import show_meta
 from kamiyo.api.services.source_control import SourceChange, change_source, list_source_rows
@@ -94,4 +95,5 @@ async def get_metrics(state: State) -> Response:
     """Everything measured, for Prometheus."""
     await measure_sources(state)
     await measure_backfills(state)
+    await measure_exports(state)
     return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)

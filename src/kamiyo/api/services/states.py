@@ -136,12 +136,9 @@ async def list_positions(state: ApiState, query: PositionQuery) -> bytes:
     wanted = PositionFilter(**{name: getattr(query, name) for name in PositionFilter.__struct_fields__})
     past = _past(query, POSITIONS, Order.ASCENDING, 3)
     now = state.clock.now()
-    dex = query.protocol or (None if query.asset is None else protocol_of(parse_asset(query.asset)))
     async with reading(state.pool) as connection:
         found = await read_positions(connection, wanted, past=past, limit=query.limit + 1)
-        looks = await read_looks(connection, chain=query.chain, protocol=dex, user=query.user)
-        known = await _freshness(connection, _POSITIONS, now)
-    known = msgspec.structs.replace(known, warnings=[*known.warnings, _sample_warning(looks, query)])
+        known, looks = await read_sample(connection, wanted, now)
     page = PageOf(POSITIONS, Order.ASCENDING, query.limit)
     rows, meta = build_page(_aged(found, _POSITIONS, now), page, known, state.showing)
     sample = Sample(looks.accounts, looks.oldest_at, looks.newest_at)
@@ -156,6 +153,22 @@ async def show_market(state: ApiState, asset: str, query: MinuteQuery) -> bytes:
 async def show_vault(state: ApiState, vault: str, query: MinuteQuery) -> bytes:
     """The newest state of one vault, and minutes of it."""
     return await _show(state, _VAULTS, query, _vault(vault, query))
+
+
+async def read_sample(
+    connection: Connection, wanted: PositionFilter, now: datetime
+) -> tuple[Freshness, Looks]:
+    """How far positions may be believed, and of how many accounts they are."""
+    dex = wanted.protocol or (None if wanted.asset is None else protocol_of(parse_asset(wanted.asset)))
+    looks = await read_looks(connection, chain=wanted.chain, protocol=dex, user=wanted.user)
+    known = await _freshness(connection, _POSITIONS, now)
+    warnings = [*known.warnings, _sample_warning(looks, wanted.user)]
+    return msgspec.structs.replace(known, warnings=warnings), looks
+
+
+async def read_state_freshness(connection: Connection, name: str, now: datetime) -> Freshness:
+    """How far markets or vaults, whichever is named, may be believed."""
+    return await _freshness(connection, _VAULTS if name == VAULTS else _MARKETS, now)
 
 
 def judge_states(
@@ -241,11 +254,11 @@ def _with_age(row: msgspec.Struct, moment: datetime, dataset: Dataset, now: date
     }
 
 
-def _sample_warning(looks: Looks, query: PositionQuery) -> str:
+def _sample_warning(looks: Looks, user: str | None) -> str:
     if not looks.accounts:
-        looked = "no account was ever" if query.user is None else "this account was never"
+        looked = "no account was ever" if user is None else "this account was never"
         return f"{looked} looked at: that no position is shown says nothing"
-    if query.user is not None:
+    if user is not None:
         return f"this account was last looked at {looks.newest_at}; distances are those of that look"
     return (
         f"a sample: the positions of {looks.accounts:,} accounts that were looked at between "
