@@ -81,6 +81,7 @@ class MemoryArchive(BaseAggregator):
         self.read: list[str] = []  # the keys of what was read, in order
         self.listed: list[tuple[datetime, datetime]] = []
         self.gate: asyncio.Event | None = None
+        self.trouble: Exception | None = None  # of listing
 
     def keep(self, number: int, lines: Sequence[bytes] | None = None, *, etag: str = "1") -> ArchiveObject:
         """Add the object of the n-th hour."""
@@ -100,6 +101,8 @@ class MemoryArchive(BaseAggregator):
 
     async def list_objects(self, start: datetime, end: datetime) -> list[ArchiveObject]:
         self.listed.append((start, end))
+        if self.trouble is not None:
+            raise self.trouble
         found = [each for each, _lines in self.objects.values() if each.start < end and start < each.end]
         return sorted(found, key=lambda each: (each.start, each.key))
 

@@ -23,7 +23,7 @@ from tests.builders import ARCHIVE
 from tests.stored import stored_in
 
 SOON = "UPDATE pgqueuer SET execute_after = now()"
-EXPECTED_CLOCK = "SELECT cursor, newest_block FROM sources WHERE name = 'hyperliquid_archive'"
+CLOCKS = "SELECT cursor, newest_block FROM sources WHERE name = 'hyperliquid_archive'"
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ async def test_every_object_is_read_and_told_of_once(pool: Pool, database_url: s
     assert [(channel, each["state"]) for channel, each in told] == [("backfills", "done")] * 3
     assert {each["name"] for _channel, each in told} == {f"s3://archive/{key}" for key in archive.objects}
     assert len(stored.block_hours) == 3
-    assert tuple(await pool.fetchrow(EXPECTED_CLOCK)) == (None, None)
+    assert [tuple(row) for row in await pool.fetch(CLOCKS)] == [(None, None)]
 
 
 async def test_an_object_that_cannot_be_read_stops_no_other(pool: Pool, database_url: str) -> None:
@@ -225,7 +225,8 @@ async def test_an_archive_that_is_switched_off_is_not_read(pool: Pool, database_
     async with working(database_url, archive):
         await until(pool, "SELECT execute_after > now() + interval '50 s' FROM pgqueuer")
     assert archive.read == []
-    assert tuple(await pool.fetchrow("SELECT state, attempts FROM backfill_objects")) == ("queued", 0)
+    rows = await pool.fetch("SELECT state, attempts FROM backfill_objects")
+    assert [tuple(row) for row in rows] == [("queued", 0)]
 
 
 async def test_who_holds_the_lease_is_not_disturbed(pool: Pool, database_url: str) -> None:

@@ -1,6 +1,7 @@
 """Gaps that close by themselves: what a source did not hear is queued, read, paid for and then known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -29,6 +30,14 @@ STOLEN = """
 INSERT INTO source_leases (name, token, holder, expires_at)
 VALUES ('backfill/gaps', 1, 'another', now() + interval '1 h')
 """
+
+
+class EndingClock(ManualClock):
+    """A clock that ends the process with its first wait, which is ten minutes long."""
+
+    async def sleep(self, duration: timedelta) -> None:
+        assert duration == 10 * MINUTE
+        raise StoppedError
 
 
 class Filling:
@@ -103,7 +112,7 @@ async def test_a_gap_is_queued_read_and_closed(filling: Filling) -> None:
     for _ in range(2):
         await filling.filler.run_once()
     assert await filling.queued() == ["hourly/20251010/21.lz4"]
-    row = await filling.pool.fetchrow("SELECT * FROM backfills")
+    (row,) = await filling.pool.fetch("SELECT * FROM backfills")
     assert (row["reason"], row["requested_by"], row["objects"]) == ("gap", "gaps", 1)
     assert (row["cost_usd"], list(filling.money.spent.values())) == (Decimal("0.1"), [Decimal("0.1")])
     assert await filling.open_gaps() == 1
@@ -200,13 +209,10 @@ async def test_an_archive_that_does_not_answer_is_asked_again(filling: Filling) 
     """The gaps wait."""
     await filling.miss(minutes(10, 50))
 
-    async def fails(_start, _end):
-        raise SourceUnavailable("nobody is there")
-
-    works, filling.archive.list_objects = filling.archive.list_objects, fails
+    filling.archive.trouble = SourceUnavailable("nobody is there")
     await filling.filler.run_once()
     assert await filling.queued() == []
-    filling.archive.list_objects = works
+    filling.archive.trouble = None
     await filling.filler.run_once()
     assert len(await filling.queued()) == 1
 
@@ -215,10 +221,7 @@ async def test_an_archive_that_is_broken_says_so(filling: Filling) -> None:
     """What is no trouble of the service is not taken for one."""
     await filling.miss(minutes(10, 50))
 
-    async def fails(_start, _end):
-        raise ZeroDivisionError
-
-    filling.archive.list_objects = fails
+    filling.archive.trouble = ZeroDivisionError()
     with pytest.raises(ExceptionGroup):
         await filling.filler.run_once()
 
@@ -238,11 +241,6 @@ async def test_of_all_workers_one_looks_after_gaps(filling: Filling) -> None:
     await filling.miss(minutes(10, 50))
     await filling.pool.execute(STOLEN)
 
-    async def end(duration: timedelta) -> None:
-        assert duration == 10 * MINUTE
-        raise StoppedError
-
-    filling.clock.sleep = end
     with pytest.raises(StoppedError):
-        await filling.filler.run()
+        await replace(filling.filler, clock=EndingClock(filling.clock.now())).run()
     assert await filling.queued() == []

@@ -152,8 +152,8 @@ async def test_a_reader_ends_with_who_started_it(
             return not exists(reader)
 
         await until(is_gone, 20)
-    row = await pool.fetchrow("SELECT state, attempts, failures FROM backfill_objects")
-    assert tuple(row) == ("queued", 0, 0)
+    rows = await pool.fetch("SELECT state, attempts, failures FROM backfill_objects")
+    assert [tuple(row) for row in rows] == [("queued", 0, 0)]
 
 
 async def test_gaps_of_the_same_chain_are_looked_after(
