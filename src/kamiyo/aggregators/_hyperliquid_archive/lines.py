@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-CHUNK: Final = 1 << 20
+CHUNK: Final = 256 << 10  # what a processor keeps close while it is searched and decoded
 LONGEST_LINE: Final = 16 << 20
 KEPT_OF_TOO_LONG: Final = 64 << 10
 
