@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from kamiyo.api.routes.page import page_routes
 from kamiyo.api.stream.grammar import parse_request
 from kamiyo.core import errors as core_errors
+from kamiyo.core.retention import Dataset, policies_of
 from kamiyo.kit import metrics
 from kamiyo.runtime.settings import DESCRIPTIONS, Settings
 from kamiyo.runtime.wiring import known_aggregators
@@ -37,6 +38,22 @@ def test_every_setting_is_documented() -> None:
     }
     assert set(settings.SOURCE_SETTINGS) == of_sources
     assert all(f"`KAMIYO__SOURCES__{key.replace('.', '__').upper()}`" in text for key in of_sources)
+
+
+def test_retention_is_what_the_policies_say() -> None:
+    """Of every dataset: its table, its setting and its default; no other table claims to go by a policy."""
+    assert set(settings.DATASETS) == set(Dataset)
+    text = reference("settings.md")
+    for each in policies_of({}):
+        assert f"| `retention.{each.dataset}.keep` |" in text
+    page = reference("tables.md").split("\n## ")
+    told = {part.partition("\n")[0].strip("`"): part for part in page[1:]}
+    by_policy = {name for name, (noted, _rows) in tables.NOTES.items() if noted == tables.BY_POLICY}
+    assert by_policy == {
+        name for name, part in told.items() if "`retention." in part.partition("rows a day")[0]
+    }
+    assert "`retention.market_minutes` says otherwise" in told["market_minutes"]
+    assert "| retention | 3 months, then its month is dropped;" in told["market_minutes"]
 
 
 def test_every_metric_is_documented() -> None:
@@ -121,6 +138,7 @@ def test_every_table_is_documented() -> None:
     found = {each.name: each for each in tables.migrated_tables()}
     assert set(tables.NOTES) == set(found)
     assert all(each.key and each.columns for each in found.values())
+    assert "counterparty" in dict(found["liquidation_fills"].columns)  # which a later step added
     migrations = "".join(
         path.read_text() for path in (REPOSITORY / "src" / "kamiyo" / "storage" / "migrations").glob("*.sql")
     )

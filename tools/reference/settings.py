@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from kamiyo.core.retention import BY_MONTH, Dataset, policies_of
 from kamiyo.runtime.settings import DESCRIPTIONS, Settings
 from kamiyo.runtime.wiring import known_aggregators
 from tools.reference.markdown import code, page, prose, section, table
@@ -23,7 +24,39 @@ port = 8000
 
 [sources.hyperliquid_node]
 path = "~/hl/data"
+
+[retention.liquidations]
+keep = "24 months"
+export_to = "~/kamiyo-archive"
 ```"""
+
+RETENTION: Final = """\
+How long each dataset is kept: `ever`, or a number of months or days, such as `6 months`. A job lets go of
+what is older, once an hour: of the datasets that go by months whole months, as soon as all of a month is
+older; of the others row by row. Where `export_to` names a folder, each table of a month is first written
+there as a Parquet file, numbers exact to the last digit, and dropped once the file is on disk and has every
+row. All processes that work on one database need the same policies.
+
+Facts older than what is kept are not stored any more, whoever tells of them, and are counted in
+`kamiyo_expired_events_total`; a backfill of such a time is refused. Lists, `/stats` and `/meta` say from
+when on there is anything. When a policy becomes longer, its time is stored again from the next round on, and
+lists go on to say that what is older was dropped once. At least two months are kept of what goes by
+months."""
+
+# What a dataset is; one without a sentence here is an error of `./dev docs`.
+DATASETS: Final = {
+    Dataset.LIQUIDATIONS: "liquidations with their fills",
+    Dataset.ACCOUNT_LIQUIDATIONS: "liquidations of whole accounts",
+    Dataset.LEDGER_MOVEMENTS: "deposits, withdrawals and transfers",
+    Dataset.MARKET_MINUTES: "the state of each market in each minute",
+    Dataset.VAULT_MINUTES: "the state of each vault in each minute",
+    Dataset.CLAIMS: "orders others claim were liquidated",
+    Dataset.ROLLING_TOTALS: "claimed totals of rolling windows; those of fixed ones are kept",
+    Dataset.REJECTS: "payloads and rows that were refused",
+    Dataset.CLOSED_GAPS: "gaps that are closed; open ones are kept",
+    Dataset.BACKFILLS: "backfills that are over, with their objects; what only they read may then be read, "
+    "and paid for, again",
+}
 
 _ACTIVE: Final = "whether the source is read; one that is not stands in the list as inactive"
 
@@ -142,12 +175,28 @@ def settings_page() -> str:
         ("Setting", "Environment", "Default", "Meaning"),
         [_row(field) for field in msgspec.structs.fields(Settings)],
     )
-    return page("Settings", INTRODUCTION, section("KAMIYO's own", own), *_sources())
+    return page("Settings", INTRODUCTION, section("KAMIYO's own", own), _retention(), *_sources())
 
 
 def _row(field: msgspec.structs.FieldInfo) -> tuple[str, str, str, str]:
-    variable = "KAMIYO__SOURCES__NAME__KEY" if field.name == "sources" else f"KAMIYO_{field.name.upper()}"
+    tables = {"sources", "retention"}
+    name = field.name.upper()
+    variable = f"KAMIYO__{name}__NAME__KEY" if field.name in tables else f"KAMIYO_{name}"
     return code(field.name), code(variable), _default(field), DESCRIPTIONS[field.name]
+
+
+def _retention() -> str:
+    rows = [
+        (
+            code(f"retention.{each.dataset}.keep"),
+            code(f"KAMIYO__RETENTION__{each.dataset}__KEEP".upper()),
+            code(each.keep),
+            DATASETS[each.dataset] + ("; also `export_to`" if each.dataset in BY_MONTH else ""),
+        )
+        for each in policies_of({})
+    ]
+    listed = table(("Setting", "Environment", "Default", "Of"), rows)
+    return section("`[retention.DATASET]`", RETENTION, listed)
 
 
 def _sources() -> list[str]:

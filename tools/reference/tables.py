@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from kamiyo.core.retention import BY_MONTH, Dataset, policies_of
+from kamiyo.storage.retention import PARENTS, ROWS
 from tools.reference.markdown import code, page, section, table
 from tools.reference.source import PACKAGE
 
@@ -15,19 +17,25 @@ For whoever queries the database or plans its disk. The schema is made by the nu
 `src/kamiyo/storage/migrations`, applied in order and never changed afterwards. Facts are partitioned by
 chain, then by protocol (the perp dex), then by month; the outbox by day. Partitions are made ahead of
 need, and for older facts when they arrive. Text keys compare by bytes. Rows per day are derived, as [data
-quality](../explanation/data-quality.md) says; only the outbox is ever emptied by KAMIYO."""
+quality](../explanation/data-quality.md) says. What a policy says is its default: [settings](settings.md)
+change it, and `kamiyo retention` shows the one in force and what goes next. A liquidation and its fills go
+together."""
 
 EVER: Final = "kept until you delete it"
+BY_POLICY: Final = ""  # the policies of KAMIYO itself say it
 # Retention, and rows on an ordinary day with one node; a table without an entry is an error of `./dev docs`.
 NOTES: Final = {
     "sources": (EVER, "one row for each source in all"),
     "liquidation_fills": (
-        EVER,
+        BY_POLICY,
         "about 17,000 at most; 98,620 rows of both sides in twelve minutes of 2025-10-10",
     ),
-    "liquidations": (EVER, "fewer than `liquidation_fills`: one for all fills of one position in one sweep"),
-    "account_liquidations": (EVER, "not measured"),
-    "ledger_movements": (EVER, "not measured"),
+    "liquidations": (
+        BY_POLICY,
+        "fewer than `liquidation_fills`: one for all fills of one position in one sweep",
+    ),
+    "account_liquidations": (BY_POLICY, "not measured"),
+    "ledger_movements": (BY_POLICY, "not measured"),
     "exploits": (EVER, "41 as shipped; one more for each case that sources report"),
     "reports": (EVER, "41 as shipped; one for each report of your sources"),
     "report_versions": ("until its author takes the report back", "one for each edit of a report"),
@@ -36,8 +44,8 @@ NOTES: Final = {
     "reviews": (EVER, "one for each report the rules cannot place"),
     "exploit_aliases": (EVER, "one for each merge"),
     "honest_cases": (EVER, "16 in all; as `exploits`"),
-    "rejects": (EVER, "none while the source keeps to its documented form; equal ones are kept once"),
-    "gaps": (EVER, "none while nothing is missed"),
+    "rejects": (BY_POLICY, "none while the source keeps to its documented form; equal ones are kept once"),
+    "gaps": (BY_POLICY, "none while nothing is missed"),
     "block_hours": (EVER, "24 for each source that counts blocks, each written again with every batch"),
     "heard_hours": (EVER, "24 for each source, each written again once a minute"),
     "fill_hours": (EVER, "24"),
@@ -52,22 +60,22 @@ NOTES: Final = {
     "relay": ("one row", "one row"),
     "market_states": (EVER, "one row for each market in all; each is written again as often as it is heard"),
     "market_minutes": (
-        EVER,
+        BY_POLICY,
         "1,440 for each market that is heard all day: about 593,000 with 412 markets",
     ),
     "vault_states": (EVER, "one row for each vault in all"),
-    "vault_minutes": (EVER, "1,440 at most for each vault, fewer where it is asked for less often"),
+    "vault_minutes": (BY_POLICY, "1,440 at most for each vault, fewer where it is asked for less often"),
     "account_states": (EVER, "one row for each account and dex that was ever looked at"),
     "account_positions": (
         "until a newer look at the account",
         "one row for each open position of the accounts looked at, in all",
     ),
     "claims": (
-        EVER,
+        BY_POLICY,
         "not measured; about 10,000 with a CoinGlass plan that tells of orders, more with smaller ones",
     ),
     "claimed_totals": (
-        EVER,
+        BY_POLICY,
         "24 for each rolling window; 1,440 for each asset on each exchange where they are told by the minute",
     ),
     "claimed_positions": (
@@ -79,6 +87,10 @@ NOTES: Final = {
         "20 at most for each chain in all; each is written again with each choice",
     ),
     "user_slots": ("until the source tells other ones", "ten at most for each source in all"),
+    "backfills": (BY_POLICY, "one for each time one is asked for, or gaps are queued"),
+    "backfill_objects": ("as `backfills`", "24 for each day that is read of an archive with hourly objects"),
+    "retained": (EVER, "one row for each dataset that is not kept for ever, or was not"),
+    "dropped_partitions": (EVER, "at most six in a month for each dataset that goes by months"),
     "weight_spendings": (
         "until it no longer counts: a minute after the answer, three without one",
         "at most one for each request of the last minutes: hundreds in all",
@@ -95,6 +107,16 @@ NOTES: Final = {
     ),
     "pgqueuer_statistics": ("seven days", "at most three for each second in which objects are read"),
     "weight_pauses": (EVER, "one row for each address in all"),
+}
+_PARTS: Final = re.compile("_(first_dex|builder_dexes|other_chains)$")
+_DATASETS: Final = {
+    _PARTS.sub("", parent): dataset for dataset, found in PARENTS.items() for parent in found
+} | {rows: dataset for dataset, (rows, _) in ROWS.items()}
+# Of these only some rows ever go.
+_ONLY: Final = {
+    Dataset.ROLLING_TOTALS: "totals of rolling windows",
+    Dataset.CLOSED_GAPS: "gaps that are closed",
+    Dataset.BACKFILLS: "backfills that are over",
 }
 _TABLE: Final = re.compile(
     r"(?P<comment>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<body>.*?)\n\)(?P<rest>[^;]*);",
@@ -151,8 +173,22 @@ def _columns(body: str) -> Iterator[tuple[str, str]]:
             yield found[1], found[2]
 
 
+def policy_of(table_name: str) -> str:
+    """How long a table is kept as KAMIYO ships, and the setting that says otherwise."""
+    dataset = _DATASETS[table_name]
+    kept = next(each for each in policies_of({}) if each.dataset is dataset)
+    which = f"{_ONLY[dataset]}: " if dataset in _ONLY else ""
+    setting = f"`retention.{dataset}`"
+    if dataset not in BY_MONTH:
+        ends = f"{kept.keep}, then deleted" if kept.keep != "ever" else "for ever"
+    else:
+        ends = f"{kept.keep}, then its month is dropped" if kept.keep != "ever" else "for ever"
+    return f"{which}{ends}; {setting} says otherwise"
+
+
 def _section(each: Table) -> str:
-    retention, rows = NOTES[each.name]
+    noted, rows = NOTES[each.name]
+    retention = noted or policy_of(each.name)
     facts = [
         ("key", code(each.key.replace('"', ""))),
         ("partitioned by", code(each.partitioned_by)),

@@ -260,6 +260,10 @@ class DatasetShape(Shape):
     count: int | None
     first: Instant | None
     last: Instant | None
+    kept_from: Instant | None = Field(description="Nothing before is kept; null: all is")
+    dropped_before: Instant | None = Field(
+        description="All before was dropped once, and is at most what was read again since; null: nothing was"
+    )
     parameters: list[str]
     formats: list[str]
     orders: list[str]

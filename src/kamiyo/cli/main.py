@@ -19,6 +19,7 @@ COMMANDS = {
     "record": "kamiyo.cli.record",
     "seed": "kamiyo.cli.seed",
     "backfill": "kamiyo.cli.backfill",
+    "retention": "kamiyo.cli.retention",
     "exploits": "kamiyo.cli.query",
     "exploit": "kamiyo.cli.exploit",
     "reviews": "kamiyo.cli.reviews",

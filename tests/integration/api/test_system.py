@@ -279,3 +279,31 @@ async def test_meta_tells_what_there_is(client, node, catalogue):
     spans = {each["name"]: (each["count"], each["first"]) for each in data["datasets"]}
     assert spans["liquidations"] == (None, "2025-10-10T21:16:00.250Z")
     assert spans["honest_cases"] == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "path"),
+    [
+        ("liquidations", "/liquidations"),
+        ("liquidations", "/stats"),
+        ("claims", "/claims"),
+        ("rolling_totals", "/claims/totals"),
+    ],
+)
+async def test_what_is_not_kept_is_said_of_every_list(client, node, pool, dataset, path):
+    """From when on there is anything; where that was lifted, that what stands before may be a part."""
+
+    async def warnings(day):
+        answer = await client.get(f"{path}?start=2025-10-{day:02}T00:00:00Z")  # each is cached by its own
+        return answer.json()["meta"]["warnings"]
+
+    assert not any("kept" in each for each in await warnings(1))
+    moment, name = datetime(2025, 9, 1, tzinfo=UTC), dataset.replace("_", " ")
+    await pool.execute("INSERT INTO retained VALUES ($1, $2, $2, $2)", dataset, moment)
+    assert f"{name} before 2025-09-01T00:00:00.000Z are not kept here" in await warnings(2)
+    about = (await client.get("/meta")).json()["data"]["datasets"]
+    kept = {each["kept_from"] for each in about if each["dropped_before"]}
+    assert kept == {"2025-09-01T00:00:00.000Z"}
+    await pool.execute("UPDATE retained SET stored_from = NULL")
+    dropped = f"{name} before 2025-09-01T00:00:00.000Z were dropped"
+    assert any(each.startswith(dropped) for each in await warnings(3))

@@ -12,6 +12,7 @@ from kamiyo.api.claim_queries import ClaimedPositionQuery, ClaimedTotalQuery, Cl
 from kamiyo.api.dependencies import ListQuery
 from kamiyo.api.pages import Coverage, Freshness, Order, PageOf, encode_page, read_cursor
 from kamiyo.api.services.lists import ReadPage
+from kamiyo.api.services.retention import with_retention
 from kamiyo.api.services.sources import describe, source_line
 from kamiyo.api.state import ApiState
 from kamiyo.core.sources import CoverageLabel, SourceHealth, SourceStatus, Subject, health_of
@@ -86,4 +87,5 @@ async def _list(state: ApiState, query: ListQuery, dataset: str, read: ReadPage[
         descending = query.order is Order.DESCENDING
         rows = await read(connection, wanted, past=past, limit=query.limit + 1, descending=descending)
         known = judge_claims(await list_sources(connection), now, dataset)
+        known = await with_retention(connection, known, dataset)
     return encode_page(rows, PageOf(dataset, query.order, query.limit), known, state.showing)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from kamiyo.api.pages import Coverage, Freshness, SourceLine
+from kamiyo.api.services.retention import with_retention
 from kamiyo.core.coverage import Measured, label_text
 from kamiyo.core.money import plain
 from kamiyo.core.sources import (
@@ -97,7 +98,8 @@ async def read_freshness(connection: Connection, dataset: str, now: datetime) ->
     sources = await list_sources(connection)
     gaps = await count_open_gaps(connection) if dataset == LIQUIDATIONS else {}
     measured = await read_measured(connection) if dataset == LIQUIDATIONS else {}
-    return build_freshness(sources, gaps, dataset, now, measured)
+    known = build_freshness(sources, gaps, dataset, now, measured)
+    return await with_retention(connection, known, dataset)
 
 
 def build_freshness(

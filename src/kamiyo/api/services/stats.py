@@ -11,6 +11,7 @@ import msgspec
 from kamiyo.api.dependencies import StatsQuery, refuse
 from kamiyo.api.pages import encode_data
 from kamiyo.api.problems import FieldError
+from kamiyo.api.services.retention import with_retention
 from kamiyo.api.services.sources import LIQUIDATIONS, build_freshness, streams_of
 from kamiyo.api.state import ApiState
 from kamiyo.core.events import LiquidationMethod
@@ -130,7 +131,8 @@ async def show_stats(state: ApiState, query: StatsQuery) -> bytes:
             ingest=await read_ingest_sums(connection),
             rejects=await read_reject_sums(connection),
         )
-    known = build_freshness(sources, gaps, LIQUIDATIONS, now, measured)
+        known = build_freshness(sources, gaps, LIQUIDATIONS, now, measured)
+        known = await with_retention(connection, known, LIQUIDATIONS)
     unknown = [f"nothing was heard of {each.name}" for each in windows if each.liquidations is None]
     known = msgspec.structs.replace(known, warnings=[*known.warnings, *unknown])
     return encode_data(stats, known, state.showing)
