@@ -24,6 +24,7 @@ from kamiyo.core.modes import LIVE
 from kamiyo.core.sources import CoverageLabel, Subject
 from kamiyo.core.time import Clock
 from kamiyo.processing.exporting import ExportWriter
+from kamiyo.storage.export_sets import PostgresLists
 from kamiyo.storage.exports import PostgresExports
 from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
@@ -132,8 +133,9 @@ async def ask(exports: PostgresExports, dataset: str, kind: str, **filters: Any)
 
 
 def a_writer(pool: Pool, exports: PostgresExports, clock: Clock, **changes: Any) -> ExportWriter:
+    lists = changes.pop("lists", None) or PostgresLists(pool, changes.pop("describe", describe))
     options: dict[str, Any] = {"version": "1.2.3", "showing": LIVE} | changes
-    return ExportWriter(exports, pool, clock, options.pop("describe", describe), **options)
+    return ExportWriter(exports, lists, clock, **options)
 
 
 async def write(pool: Pool, exports: PostgresExports, clock: Clock, number: int, **changes: Any) -> Written:

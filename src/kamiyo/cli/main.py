@@ -26,6 +26,7 @@ COMMANDS = {
     "liquidations": "kamiyo.cli.query",
     "claims": "kamiyo.cli.claims",
     "coverage": "kamiyo.cli.coverage",
+    "export": "kamiyo.cli.export",
     "markets": "kamiyo.cli.states",
     "positions": "kamiyo.cli.states",
     "sources": "kamiyo.cli.sources",

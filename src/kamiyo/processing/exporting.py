@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from kamiyo.core.exports import (
     ExportDataset,
     ExportFile,
     ExportPart,
+    ExportPolicy,
     Metadata,
     joined,
 )
@@ -25,9 +26,7 @@ from kamiyo.core.modes import Showing
 from kamiyo.core.ports import Lease
 from kamiyo.core.time import Clock, rfc3339
 from kamiyo.processing.export_files import PartFile, open_file
-from kamiyo.storage.export_sets import SETS
-from kamiyo.storage.exports import PostgresExports, reading_one_moment
-from kamiyo.storage.pool import Connection, Pool
+from kamiyo.storage.export_sets import SETS, ReadPage
 
 ROWS_IN_A_PART = 250_000
 ROWS_AT_ONCE = 5_000
@@ -37,7 +36,50 @@ _OWN_FOLDER = 0o700
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Describe = Callable[[Connection, ExportDataset, bytes, datetime], Awaitable[About]]
+
+class Lists(Protocol):
+    """The lists that can be written."""
+
+    def reading(self, dataset: ExportDataset, /) -> AbstractAsyncContextManager[ReadPage]:
+        """What reads pages of a list as it is at one moment."""
+        ...
+
+    async def describe(self, dataset: ExportDataset, filters: bytes, now: datetime, /) -> About:
+        """What is to be believed of the rows of a list."""
+        ...
+
+
+class KeptExports(Protocol):
+    """What is kept of exports, so that another can go on."""
+
+    @property
+    def policy(self) -> ExportPolicy:
+        """Where files are, and how much room they may take."""
+        ...
+
+    async def parts(self, export_id: int) -> list[ExportPart]:
+        """The finished parts, in order."""
+        ...
+
+    async def start_again(self, export_id: int, about: About, lease: Lease) -> None:
+        """Forget every part: the writing begins now, with what is to be believed of the rows."""
+        ...
+
+    async def about(self, export_id: int) -> About:
+        """What was to be believed when the writing began."""
+        ...
+
+    async def room(self, export_id: int) -> int:
+        """How many bytes the files of an export may take in all."""
+        ...
+
+    async def keep_part(self, export_id: int, part: ExportPart, lease: Lease) -> bool:
+        """Say that a part is on disk for good; False where the export was deleted meanwhile."""
+        ...
+
+    async def finish(self, export_id: int, file: ExportFile, lease: Lease) -> bool:
+        """Say that the file is whole; False where the export was deleted meanwhile."""
+        ...
 
 
 class ExportGoneError(InvalidQuery):
@@ -49,23 +91,21 @@ class NotWrittenError(InvalidQuery):
 
 
 class ExportWriter:
-    """Writes exports. ``describe`` says what is to be believed of a list's rows."""
+    """Writes exports, each rows of a list in one file."""
 
     def __init__(
         self,
-        exports: PostgresExports,
-        pool: Pool,
+        exports: KeptExports,
+        lists: Lists,
         clock: Clock,
-        describe: Describe,
         *,
         version: str,
         showing: Showing,
         rows_in_a_part: int = ROWS_IN_A_PART,
     ) -> None:
         self._exports = exports
-        self._pool = pool
+        self._lists = lists
         self._clock = clock
-        self._describe = describe
         self._version = version
         self._showing = showing
         self._rows_in_a_part = rows_in_a_part
@@ -82,7 +122,7 @@ class ExportWriter:
             while not (parts and parts[-1].final):
                 parts.append(await self._write_part(export, file, parts))
                 if not await self._exports.keep_part(export.export_id, parts[-1], lease):
-                    raise ExportGoneError(f"export {export.export_id} was deleted")
+                    raise _gone(export)
             metadata = await self._metadata(export, parts)
             whole = await _on_disk(file.finish, metadata)
         written = ExportFile(
@@ -91,7 +131,8 @@ class ExportWriter:
             sha256=whole.sha256,
             metadata=msgspec.json.encode(whole.metadata),
         )
-        await self._exports.finish(export.export_id, written, lease)
+        if not await self._exports.finish(export.export_id, written, lease):
+            raise _gone(export)
         await _on_disk(_leave_only, folder, export.file_name)
         return written
 
@@ -108,13 +149,13 @@ class ExportWriter:
         return []
 
     async def _write_part(self, export: Export, file: PartFile, before: list[ExportPart]) -> ExportPart:
-        known = SETS[export.dataset]
+        stay = SETS[export.dataset].rows_stay
         room = await self._exports.room(export.export_id)
         rows, last, full = 0, before[-1].last if before else None, True
-        async with reading_one_moment(self._pool) as connection:
+        async with self._lists.reading(export.dataset) as read:
             read_at = self._clock.now()
-            while full and (limit := self._limit(rows, stay=known.rows_stay)):
-                page = await known.page(connection, export.filters, last, limit)
+            while full and (limit := self._limit(rows, stay=stay)):
+                page = await read(export.filters, last, limit)
                 await _on_disk(file.add, page.rows)
                 rows, last, full = rows + len(page.rows), page.last or last, len(page.rows) == limit
                 if file.size > room:
@@ -135,8 +176,7 @@ class ExportWriter:
         return min(ROWS_AT_ONCE, self._rows_in_a_part - rows) if stay else ROWS_AT_ONCE
 
     async def _about(self, export: Export) -> About:
-        async with reading_one_moment(self._pool) as connection:
-            return await self._describe(connection, export.dataset, export.filters, self._clock.now())
+        return await self._lists.describe(export.dataset, export.filters, self._clock.now())
 
     async def _metadata(self, export: Export, parts: list[ExportPart]) -> Metadata:
         about = joined(await self._exports.about(export.export_id), await self._about(export))
@@ -165,6 +205,10 @@ async def _on_disk(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
         return await asyncio.to_thread(work, *args, **kwargs)
     except (OSError, ValueError) as error:
         raise NotWrittenError(f"{type(error).__name__}: {error}") from error
+
+
+def _gone(export: Export) -> ExportGoneError:
+    return ExportGoneError(f"export {export.export_id} was deleted")
 
 
 def _make(folder: Path) -> None:

@@ -16,6 +16,7 @@ from kamiyo.kit.clock import SystemClock
 from kamiyo.processing.exporting import ExportWriter
 from kamiyo.runtime.beside import work_beside
 from kamiyo.runtime.settings import Settings
+from kamiyo.storage.export_sets import PostgresLists
 from kamiyo.storage.exports import PostgresExports
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import Pool, open_pool
@@ -56,6 +57,8 @@ async def write_exports(settings: Settings, database_url: str) -> None:
         open_pool(database_url, size=2) as pool_of_leases,
     ):
         exports = open_exports(settings, pool, clock)
-        writer = ExportWriter(exports, pool, clock, describe_rows, version=__version__, showing=LIVE)
+        writer = ExportWriter(
+            exports, PostgresLists(pool, describe_rows), clock, version=__version__, showing=LIVE
+        )
         keeper = ExportKeeper(writer, exports, PostgresLeases(pool_of_leases, clock), clock)
         await run_exports(keeper, exports, pool, clock)

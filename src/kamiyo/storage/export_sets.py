@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from kamiyo.core.exports import ExportDataset
-from kamiyo.storage.pool import Connection
+from kamiyo.core.exports import About, ExportDataset
+from kamiyo.storage.pool import Connection, Pool, translated
 from kamiyo.storage.read_cases import ReportFilter, ReportRow, read_reports
 from kamiyo.storage.read_claims import (
     ClaimedPositionFilter,
@@ -62,6 +65,10 @@ class PageOfSet(NamedTuple):
 
     rows: list[msgspec.Struct]
     last: bytes | None
+
+
+ReadPage: TypeAlias = Callable[[bytes, bytes | None, int], Awaitable[PageOfSet]]
+Describe: TypeAlias = Callable[[Connection, ExportDataset, bytes, datetime], Awaitable[About]]
 
 
 class FactsColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -313,6 +320,7 @@ SETS: Mapping[ExportDataset, ExportSet[Any, Any]] = MappingProxyType(
     }
 )
 
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '60s'"  # it holds nothing others wait for
 _report = msgspec.json.Decoder(ReportColumns)
 
 
@@ -322,3 +330,32 @@ def in_columns(row: msgspec.Struct) -> msgspec.Struct:
         return row
     report = _report.decode(row.report)
     return msgspec.structs.replace(report, tx_hash=row.tx_hash, version=row.version)
+
+
+class PostgresLists:
+    """The lists of a database, each read as it is at one moment. ``describe`` says what to believe of one."""
+
+    def __init__(self, pool: Pool, describe: Describe) -> None:
+        self._pool = pool
+        self._describe = describe
+
+    @asynccontextmanager
+    async def reading(self, dataset: ExportDataset) -> AsyncGenerator[ReadPage]:
+        """What reads pages of a list, by its filters, after a place, so many rows at most."""
+        async with self._one_moment() as connection:
+            yield partial(SETS[dataset].page, connection)
+
+    async def describe(self, dataset: ExportDataset, filters: bytes, now: datetime) -> About:
+        """What is to be believed of the rows of a list."""
+        async with self._one_moment() as connection:
+            return await self._describe(connection, dataset, filters, now)
+
+    @asynccontextmanager
+    async def _one_moment(self) -> AsyncGenerator[Connection]:
+        async with (
+            translated(),
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(_PATIENCE)
+            yield connection

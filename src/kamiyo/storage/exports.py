@@ -6,8 +6,6 @@ They change under the lease of the export alone: a worker that comes back too la
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import asyncpg
 import msgspec
@@ -81,7 +79,6 @@ WHERE export_id = $1
 _FORGET = "DELETE FROM exports WHERE export_id = $1 RETURNING folder"
 _EXPIRE = "DELETE FROM exports WHERE expires_at <= $1 RETURNING folder"
 _FOLDERS = "SELECT folder FROM exports"
-_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '60s'"  # it holds nothing others wait for
 _DETAIL_LENGTH = 500
 
 _about = msgspec.json.Decoder(About)
@@ -97,18 +94,6 @@ class ExportsFullError(InvalidQuery):
 
 class KeyReusedError(InvalidQuery):
     """Something else was asked for under this key before."""
-
-
-@asynccontextmanager
-async def reading_one_moment(pool: Pool) -> AsyncGenerator[Connection]:
-    """A connection on which everything is read as it is at one moment, however long that takes."""
-    async with (
-        translated(),
-        pool.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        await connection.execute(_PATIENCE)
-        yield connection
 
 
 class PostgresExports:

@@ -4,6 +4,8 @@ import asyncio
 import csv
 import hashlib
 import io
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +21,9 @@ from kamiyo.core.exports import ExportDataset, ExportFormat, ExportState, lease_
 from kamiyo.jobs.exporting import ExportKeeper, expire_once, run_exports
 from kamiyo.kit.clock import SystemClock
 from kamiyo.kit.parquet import metadata_of
-from kamiyo.processing import exporting
 from kamiyo.processing.exporting import ExportGoneError, NotWrittenError
 from kamiyo.processing.tabulating import table_of
-from kamiyo.storage.export_sets import SETS
+from kamiyo.storage.export_sets import SETS, PageOfSet, PostgresLists, ReadPage
 from kamiyo.storage.exports import PostgresExports
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import Pool, open_pool
@@ -220,6 +221,24 @@ class Killed(BaseException):
     """What ends a process ends this one's writing."""
 
 
+class Watched(PostgresLists):
+    """The lists of a database, with somebody who is told before each page is read."""
+
+    def __init__(self, pool: Pool, told: Callable[[bytes | None], Awaitable[None]]) -> None:
+        super().__init__(pool, describe)
+        self._told = told
+
+    @asynccontextmanager
+    async def reading(self, dataset: ExportDataset) -> AsyncGenerator[ReadPage]:
+        async with super().reading(dataset) as read:
+
+            async def watched(filters: bytes, past: bytes | None, limit: int) -> PageOfSet:
+                await self._told(past)
+                return await read(filters, past, limit)
+
+            yield watched
+
+
 @pytest.mark.parametrize("kind", ExportFormat)
 @pytest.mark.parametrize("dies_after", [1, 2, 4])
 async def test_a_killed_writing_goes_on_after_its_last_part(
@@ -230,24 +249,19 @@ async def test_a_killed_writing_goes_on_after_its_last_part(
     straight = await written(pool, exports, "liquidations", kind)
     number = await ask(exports, "liquidations", kind)
     reads: list[bytes | None] = []
-    known = SETS[ExportDataset.LIQUIDATIONS]
 
-    async def read(connection: Any, wanted: Any, past: Any, limit: int) -> Any:
+    async def told(past: bytes | None) -> None:
         reads.append(past)
         if len(reads) == dies_after:
             raise Killed
-        return await known.read(connection, wanted, past, limit)
 
-    monkeypatch.setattr(exporting, "ROWS_AT_ONCE", 3)
-    monkeypatch.setitem(
-        exporting.__dict__, "SETS", {**SETS, ExportDataset.LIQUIDATIONS: changed(known, read)}
-    )
+    lists = Watched(pool, told)
     with pytest.RaisesGroup(Killed, flatten_subgroups=True):
-        await write(pool, exports, CLOCK, number, rows_in_a_part=3)
+        await write(pool, exports, CLOCK, number, rows_in_a_part=3, lists=lists)
     assert len(reads) == dies_after
     kept = await exports.parts(number)
     assert len(kept) == dies_after - 1
-    resumed = await write(pool, exports, CLOCK, number, rows_in_a_part=3)
+    resumed = await write(pool, exports, CLOCK, number, rows_in_a_part=3, lists=lists)
     assert len(reads) == 5  # four pages, and the one that died
     assert resumed.file.rows == straight.file.rows == 10
     assert resumed.file.sha256 == hashlib.sha256(resumed.path.read_bytes()).hexdigest()
@@ -257,13 +271,8 @@ async def test_a_killed_writing_goes_on_after_its_last_part(
         assert resumed.path.read_bytes() == straight.path.read_bytes()
 
 
-def changed(known: Any, read: Any) -> Any:
-    names = ("wanted", "table", "place", "decimals", "moments", "rows_stay")
-    return type(known)(read=read, **{name: getattr(known, name) for name in names})
-
-
 @pytest.mark.parametrize("kind", ExportFormat)
-async def test_a_file_that_is_not_what_was_kept_is_begun_anew(pool, exports, kind, monkeypatch) -> None:
+async def test_a_file_that_is_not_what_was_kept_is_begun_anew(pool, exports, kind) -> None:
     """On another machine, or after a disk was restored: nothing is appended to what is not known."""
     await store_fills(pool, 10)
     straight = await written(pool, exports, "liquidations", kind)
@@ -291,24 +300,18 @@ def dies_the_second_time() -> Any:
     return told
 
 
-async def test_no_row_is_lost_or_doubled_while_others_write(pool, exports, monkeypatch) -> None:
+async def test_no_row_is_lost_or_doubled_while_others_write(pool, exports) -> None:
     """Rows that stood when the export began are in it once, whatever comes before, between and after."""
     await store_fills(pool, 10, first=100)
-    known = SETS[ExportDataset.LIQUIDATIONS]
     added = iter((0, 10, 50, 200))
 
-    async def read(connection: Any, wanted: Any, past: Any, limit: int) -> Any:
+    async def told(_past: bytes | None) -> None:
         if (first := next(added, None)) is not None:
             await store_fills(pool, 2, first=first)
-        return await known.read(connection, wanted, past, limit)
 
-    monkeypatch.setattr(exporting, "ROWS_AT_ONCE", 3)
-    monkeypatch.setitem(
-        exporting.__dict__, "SETS", {**SETS, ExportDataset.LIQUIDATIONS: changed(known, read)}
-    )
-    found = [
-        row["liquidation_id"] for row in lines((await written(pool, exports, "liquidations", "ndjson")).path)
-    ]
+    number = await ask(exports, "liquidations", "ndjson")
+    done = await write(pool, exports, CLOCK, number, rows_in_a_part=3, lists=Watched(pool, told))
+    found = [row["liquidation_id"] for row in lines(done.path)]
     assert len(found) == len(set(found)) > 10
     assert found == sorted(found)
     async with pool.acquire() as connection:

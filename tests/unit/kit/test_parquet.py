@@ -9,7 +9,15 @@ import duckdb
 import polars as pl
 import pytest
 
-from kamiyo.kit.parquet import Column, Kind, metadata_of, parquet_file, rows_in
+from kamiyo.kit.parquet import (
+    Column,
+    Kind,
+    digits_in,
+    join_files,
+    metadata_of,
+    parquet_file,
+    rows_in,
+)
 
 COLUMNS = (
     Column("name", Kind.TEXT),
@@ -77,3 +85,53 @@ def test_a_file_of_no_rows_has_its_columns(tmp_path: Path) -> None:
         assert not path.exists()
     assert rows_in(path) == 0
     assert pl.read_parquet(path).columns == [each.name for each in COLUMNS]
+
+
+TEXTS = (Column("price", Kind.TEXT), Column("at", Kind.TEXT), Column("name", Kind.TEXT))
+HELD = (Column("price", Kind.DECIMAL), Column("at", Kind.MOMENT), Column("name", Kind.TEXT))
+
+
+def parts_of(folder: Path, *parts: Sequence[Sequence[object]]) -> list[Path]:
+    """Write each of these as a file of text."""
+    paths = [folder / f"{number}.parquet" for number in range(len(parts))]
+    for path, rows in zip(paths, parts, strict=True):
+        with parquet_file(path, TEXTS, {}) as add:
+            add(rows)
+    return paths
+
+
+def test_files_of_text_become_one_of_numbers_and_moments(tmp_path: Path) -> None:
+    """In order, exactly, with what is said of it, and empty ones among them."""
+    parts = parts_of(
+        tmp_path,
+        [("-0.000000000000000001", "2025-10-10T21:16:04.831Z", "a"), (None, None, None)],
+        [],
+        [("12345678901234567890.5", "1969-12-31T23:59:59.999Z", "b")],
+    )
+    path = tmp_path / "all.parquet"
+    join_files(parts, path, HELD, {"rows": "3"})
+    assert metadata_of(path) == {"rows": "3"}
+    assert pl.read_parquet(path)["price"].to_list() == [
+        Decimal("-0.000000000000000001"),
+        None,
+        Decimal("12345678901234567890.5"),
+    ]
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT epoch_ms(\"at\"), name FROM '{path}'").fetchall()
+    assert rows == [(1_760_130_964_831, "a"), (None, None), (-1, "b")]
+
+
+def test_a_number_is_never_rounded(tmp_path: Path) -> None:
+    """What its column cannot hold is an error, and there is no file."""
+    path = tmp_path / "all.parquet"
+    for wrong in ("0.0000000000000000001", "123456789012345678901.5", "much"):
+        with pytest.raises(ValueError):
+            join_files(parts_of(tmp_path, [(wrong, None, None)]), path, HELD, {})
+        assert [each.name for each in tmp_path.iterdir()] == ["0.parquet"]
+
+
+def test_digits_are_those_of_the_longest_numbers(tmp_path: Path) -> None:
+    """Before and after the point, each of whichever number has the most, without a sign."""
+    parts = parts_of(tmp_path, [("-123.5", "0.25", None)], [], [("7.1234", "10", None), (None, None, None)])
+    assert digits_in(parts, ["price", "at", "name"]) == {"price": (3, 4), "at": (2, 2), "name": (0, 0)}
+    assert digits_in(parts, []) == {}

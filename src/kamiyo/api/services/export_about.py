@@ -8,6 +8,7 @@ import msgspec
 
 from kamiyo.api.pages import Freshness
 from kamiyo.api.services.claims import judge_claims
+from kamiyo.api.services.retention import with_retention
 from kamiyo.api.services.sources import EXPLOITS, read_freshness
 from kamiyo.api.services.states import read_sample, read_state_freshness
 from kamiyo.core.exports import About, ExportDataset
@@ -45,7 +46,8 @@ async def _read_freshness(
     connection: Connection, dataset: ExportDataset, filters: bytes, now: datetime
 ) -> Freshness:
     if dataset in _CLAIMS:
-        return judge_claims(await list_sources(connection), now, dataset)
+        known = judge_claims(await list_sources(connection), now, dataset)
+        return await with_retention(connection, known, dataset)
     if dataset is ExportDataset.POSITIONS:
         wanted = msgspec.json.decode(filters, type=PositionFilter)
         return (await read_sample(connection, wanted, now))[0]
