@@ -18,6 +18,7 @@ from kamiyo.core.money import install_context
 NAMES = (
     "decode",
     "reading",
+    "archive",
     "path",
     "dedup",
     "sockets",
@@ -40,6 +41,9 @@ _LIBRARIES = (
     "rapidfuzz",
     "rensa",
     "datasketch",
+    "duckdb",
+    "polars",
+    "lz4",
 )
 
 
