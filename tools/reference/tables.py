@@ -89,6 +89,8 @@ NOTES: Final = {
     "user_slots": ("until the source tells other ones", "ten at most for each source in all"),
     "backfills": (BY_POLICY, "one for each time one is asked for, or gaps are queued"),
     "backfill_objects": ("as `backfills`", "24 for each day that is read of an archive with hourly objects"),
+    "exports": ("`export_keep_hours`", "one for each time one is asked for"),
+    "export_parts": ("as `exports`", "one for each 250,000 rows that are exported"),
     "retained": (EVER, "one row for each dataset that is not kept for ever, or was not"),
     "dropped_partitions": (EVER, "at most six in a month for each dataset that goes by months"),
     "weight_spendings": (
@@ -99,7 +101,10 @@ NOTES: Final = {
     "source_leases": (EVER, "one row for each source in all"),
     "source_polls": (EVER, "one row for each source that is asked now and then"),
     "source_errors": (EVER, "one row for each source that ever had trouble"),
-    "pgqueuer": ("until a job is done", "one for each object of an archive until it is read"),
+    "pgqueuer": (
+        "until a job is done",
+        "one for each object of an archive until it is read, and for each export until it is written",
+    ),
     "pgqueuer_log": ("seven days", "a few for each object of an archive that is read"),
     "pgqueuer_schedules": (
         "seven days after it was last used",

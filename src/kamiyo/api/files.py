@@ -16,7 +16,7 @@ from kamiyo.api.problems import problem_response
 
 _AT_ONCE = 1 << 18
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
-_OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
+_OK, _PARTIAL, _NOT_MODIFIED = 200, 206, 304
 
 
 class Download(NamedTuple):
@@ -51,9 +51,7 @@ def file_answer(request: Request, download: Download) -> Response:
         if found is None:
             detail = f"the file has {download.size} bytes"
             told = {"Content-Range": f"bytes */{download.size}"}
-            return problem_response(
-                request.scope, _UNSATISFIABLE, "range_not_satisfiable", detail, headers=told
-            )
+            return problem_response(request.scope, 416, "range_not_satisfiable", detail, headers=told)
         status, (start, end) = _PARTIAL, found
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{download.size}"
     headers["Content-Length"] = str(end - start)

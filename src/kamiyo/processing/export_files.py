@@ -61,13 +61,9 @@ class PartFile(Protocol):
 def open_file(export: Export, folder: Path) -> PartFile:
     """The file of an export in its folder."""
     path, table = folder / export.file_name, table_of(export.dataset)
-    match export.format:
-        case ExportFormat.CSV:
-            return _Lines(path, table)
-        case ExportFormat.NDJSON:
-            return _Lines(path, None)
-        case ExportFormat.PARQUET:
-            return _Groups(path, table)
+    if export.format is ExportFormat.PARQUET:
+        return _Groups(path, table)
+    return _Lines(path, table if export.format is ExportFormat.CSV else None)
 
 
 class _Lines:

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -77,9 +76,9 @@ async def request_export(state: ApiState, order: ExportOrder, key: str | None) -
     try:
         number = await exports.request(wanted)
     except TooManyExportsError as error:
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many_exports", str(error)) from error
+        raise Refused(429, "too_many_exports", str(error)) from error
     except ExportsFullError as error:
-        raise Refused(HTTPStatus.INSUFFICIENT_STORAGE, "exports_full", str(error)) from error
+        raise Refused(507, "exports_full", str(error)) from error
     except KeyReusedError as error:
         raise Refused(422, "idempotency_key_reused", str(error)) from error
     return number, await show_export(state, number)
