@@ -6,9 +6,9 @@ from kamiyo.aggregators.base import NotConfigured, Waiting
 from kamiyo.core.errors import LeaseLost, SourceUnavailable, StorageUnavailable
 from kamiyo.core.ports import Lease
 from kamiyo.core.sources import SourceState
-from kamiyo.processing.telling import Teller, first_cause, state_of
+from kamiyo.processing.telling import Teller, first_cause, state_at_first, state_of
 from tests.builders import NODE
-from tests.fakes import MemoryJournal, MemoryLeases
+from tests.fakes import MemoryJournal, MemoryLeases, ScriptedAggregator
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +90,11 @@ async def test_a_failure_nobody_can_be_told_of_is_logged_once() -> None:
         assert await teller.report_failure(SourceUnavailable("silent")) is None
     assert [(each["event"], each["detail"]) for each in logs] == [("source_state_changed", "gone")]
     assert journal.states == []
+
+
+def test_a_source_left_out_by_its_settings_is_not_said_to_start() -> None:
+    """From the first moment it is known: whatever starts speaks against calling all well."""
+    source = ScriptedAggregator()
+    assert state_at_first(source) is SourceState.STARTING
+    source.active = False
+    assert state_at_first(source) is SourceState.INACTIVE
