@@ -27,6 +27,7 @@ NAMES = (
     "memory",
     "latency",
     "wire",
+    "backfill",
     "matching",
 )
 RESULTS = Path(__file__).parent / "results"

@@ -46,7 +46,7 @@ async def _run() -> Report:
             for rate, (blocks, trades) in _RATES.items():
                 figures |= {
                     f"{rate:,} events/s, {what}": value
-                    for what, value in (await _measure(port, node, rate, blocks, trades)).items()
+                    for what, value in (await measure(port, node, rate, blocks, trades)).items()
                 }
     return Report([], figures)
 
@@ -55,7 +55,7 @@ def _settings(node: Path) -> dict[str, str]:
     return {f"{_SOURCES}NODE__PATH": str(node), f"{_SOURCES}API__ACTIVE": "false"}
 
 
-async def _measure(port: int, node: Path, rate: int, blocks: int, trades: int) -> dict[str, object]:
+async def measure(port: int, node: Path, rate: int, blocks: int, trades: int) -> dict[str, object]:
     begin = datetime.now(UTC) + timedelta(seconds=1 + rate * _SECONDS / 10_000)
     lines = _lines(begin, blocks, trades, seed=rate)
     written, told = dict[str, float](), dict[str, float]()
