@@ -123,10 +123,12 @@ async def test_workers_that_are_killed_lose_and_double_nothing(pool: Pool, start
     while not (await known(pool, number)).over:
         await asyncio.sleep(chance.uniform(0.1, 0.5))
         if kills < 3:
+            # All of them once, so that somebody is in the middle of an object.
+            victims = [chance.randrange(count)] if kills else range(count)
             kills += 1
-            victim = chance.randrange(count)
-            workers[victim].end()
-            workers[victim] = start()
+            for victim in victims:
+                workers[victim].end()
+                workers[victim] = start()
             await reading(pool, 1)
     assert kills == 3
     assert await pool.fetchval("SELECT sum(attempts) FROM backfill_objects") > OBJECTS

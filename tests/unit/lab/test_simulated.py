@@ -25,7 +25,7 @@ _VICTIMS = {FillClass.MARKET_VICTIM, FillClass.BACKSTOP_VICTIM, FillClass.ADL_DE
 @cache
 def blocks() -> list[list[tuple[str, WireFill]]]:
     """Every block as we read a node's, from its bytes."""
-    return [decode_fill_block(line).events for line in cascade_lines(SEED, STARTS_AT)]
+    return [list(decode_fill_block(line).events) for line in cascade_lines(SEED, STARTS_AT)]
 
 
 def rows() -> Iterator[tuple[str, WireFill]]:

@@ -77,19 +77,19 @@ def test_blocks_of_a_batch_are_runs_without_a_hole() -> None:
     seen = [(6, NOW), (7, LATER), (9, LATER), (10, NOW), (11, next_hour), (12, next_hour + day), (3, NOW)]
     for number, at in seen:
         continuity.follow(block(number, at), NOW + 2 * day)
-    assert continuity.block_runs == (
+    assert list(continuity.block_runs) == [
         run(6, 7, NOW, LATER),
         run(9, 9, LATER, LATER),
         run(10, 10),
         run(11, 11, next_hour, next_hour),
         run(12, 12, next_hour + day, next_hour + day),
         run(3, 3),
-    )
+    ]
     continuity.batch_stored()
-    assert continuity.block_runs == ()
+    assert list(continuity.block_runs) == []
     continuity.follow(block(13), NOW)
     continuity.batch_failed()
-    assert continuity.block_runs == ()
+    assert list(continuity.block_runs) == []
 
 
 def test_a_block_that_was_not_understood_whole_is_read_and_not_complete() -> None:
