@@ -29,6 +29,7 @@ NAMES = (
     "wire",
     "backfill",
     "matching",
+    "exports",
 )
 RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = (

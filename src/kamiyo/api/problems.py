@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from kamiyo.core.errors import CursorExpired, KamiyoError, SchemaMismatch, StorageRefused, StorageUnavailable
@@ -18,6 +19,7 @@ from kamiyo.core.errors import CursorExpired, KamiyoError, SchemaMismatch, Stora
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "1"}
 
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _CODES_OF_STATUS = {404: "not_found", 405: "method_not_allowed"}
 _CODES_OF_VALIDATION = {
     "enum": "not_one_of_the_allowed",
@@ -98,7 +100,20 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
         404: f"there is nothing at {request.scope['path']}",
         405: f"{request.method} is not possible here",
     }.get(error.status_code, HTTPStatus(error.status_code).description)
-    return problem_response(request.scope, error.status_code, code, detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_methods_at(request))}
+    return problem_response(request.scope, error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """How the path may be asked, by all of its routes: whoever refuses knows only the first."""
+    routes = cast("Sequence[BaseRoute]", request.app.routes)
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 # A spreadsheet takes a cell that begins so for a formula, and may run it.
 _DANGEROUS = frozenset("=+-@\t\r'")
-_TRUTHS = {True: "true", False: "false"}
 
 
 def encode_rows(rows: Iterable[Sequence[object]], texts: Sequence[int]) -> bytes:
@@ -22,10 +21,15 @@ def encode_rows(rows: Iterable[Sequence[object]], texts: Sequence[int]) -> bytes
     return written.getvalue().encode()
 
 
+def truth(value: object) -> str | None:
+    """A truth as a cell; None where it is not known."""
+    return None if value is None else "true" if value else "false"
+
+
 def _safe(row: Sequence[object], texts: Sequence[int]) -> list[object]:
-    cells = [_TRUTHS[cell] if isinstance(cell, bool) else cell for cell in row]
+    cells = list(row)
     for place in texts:
         cell = cells[place]
-        if isinstance(cell, str) and cell and cell[0] in _DANGEROUS:
+        if cell and str(cell)[0] in _DANGEROUS:
             cells[place] = f"'{cell}"
     return cells

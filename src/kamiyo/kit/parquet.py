@@ -115,7 +115,7 @@ def _groups(files: Sequence[Path], names: Sequence[str]) -> Generator[_Batch]:
     for file in files:
         with _parquet.ParquetFile(file) as source:
             for number in range(source.num_row_groups):
-                yield source.read_row_group(number, columns=names)
+                yield source.read_row_group(number, columns=names, use_threads=False)
 
 
 def _digits(numbers: _Batch) -> tuple[int, int]:

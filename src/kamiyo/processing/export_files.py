@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from kamiyo.core.exports import Export, ExportFormat, ExportPart, Metadata
-from kamiyo.kit.delimited import encode_rows
+from kamiyo.kit.delimited import encode_rows, truth
 from kamiyo.kit.growing import GrowingFile, Piece
 from kamiyo.kit.parquet import MAX_PRECISION, Column, Kind, Rows, digits_in, join_files, parquet_file
 from kamiyo.processing.tabulating import Table, table_of
@@ -73,6 +73,7 @@ class _Lines:
         self._file = GrowingFile(path)
         self._table = table
         self._lists = [] if table is None else table.places(Kind.TEXTS)
+        self._truths = [] if table is None else table.places(Kind.TRUTH)
         self._texts = [] if table is None else table.places(Kind.TEXT)
 
     @property
@@ -93,6 +94,8 @@ class _Lines:
         for cells in table:
             for place in self._lists:
                 cells[place] = _lines.encode(cells[place]).decode()
+            for place in self._truths:
+                cells[place] = truth(cells[place])
         self._file.write(encode_rows(table, self._texts))
 
     def keep(self) -> Piece:

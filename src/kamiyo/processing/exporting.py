@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -90,6 +92,25 @@ class NotWrittenError(InvalidQuery):
     """It cannot be written, or not where exports are, or takes more room than they may."""
 
 
+class _Disk:
+    """One thread for all of a file: what it needs of memory it keeps, and no other needs it as well."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "export")
+
+    async def do(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do it there; NotWrittenError where it goes wrong, which is no fault of the database."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+        except (OSError, ValueError) as error:
+            raise NotWrittenError(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Begin nothing more; what was begun is not waited for."""
+        self._thread.shutdown(wait=False)
+
+
 class ExportWriter:
     """Writes exports, each rows of a list in one file."""
 
@@ -115,16 +136,24 @@ class ExportWriter:
 
         ExportGoneError where it was deleted meanwhile, NotWrittenError where it cannot be written.
         """
+        with closing(_Disk()) as disk:
+            return await self._write(export, lease, disk)
+
+    def folder_of(self, name: str) -> Path:
+        """The folder of an export."""
+        return self._exports.policy.folder / name
+
+    async def _write(self, export: Export, lease: Lease, disk: _Disk) -> ExportFile:
         folder = self.folder_of(export.folder)
-        await _on_disk(_make, folder)
-        with closing(await _on_disk(open_file, export, folder)) as file:
-            parts = await self._begin(export, file, lease)
+        await disk.do(_make, folder)
+        with closing(await disk.do(open_file, export, folder)) as file:
+            parts = await self._begin(export, file, lease, disk)
             while not (parts and parts[-1].final):
-                parts.append(await self._write_part(export, file, parts))
+                parts.append(await self._write_part(export, file, parts, disk))
                 if not await self._exports.keep_part(export.export_id, parts[-1], lease):
                     raise _gone(export)
             metadata = await self._metadata(export, parts)
-            whole = await _on_disk(file.finish, metadata)
+            whole = await disk.do(file.finish, metadata)
         written = ExportFile(
             rows=metadata.rows,
             size=whole.size,
@@ -133,22 +162,20 @@ class ExportWriter:
         )
         if not await self._exports.finish(export.export_id, written, lease):
             raise _gone(export)
-        await _on_disk(_leave_only, folder, export.file_name)
+        await disk.do(_leave_only, folder, export.file_name)
         return written
 
-    def folder_of(self, name: str) -> Path:
-        """The folder of an export."""
-        return self._exports.policy.folder / name
-
-    async def _begin(self, export: Export, file: PartFile, lease: Lease) -> list[ExportPart]:
+    async def _begin(self, export: Export, file: PartFile, lease: Lease, disk: _Disk) -> list[ExportPart]:
         parts = await self._exports.parts(export.export_id)
-        if await _on_disk(file.restore, parts) and parts:
+        if await disk.do(file.restore, parts) and parts:
             return parts
         about = await self._about(export)
         await self._exports.start_again(export.export_id, about, lease)
         return []
 
-    async def _write_part(self, export: Export, file: PartFile, before: list[ExportPart]) -> ExportPart:
+    async def _write_part(
+        self, export: Export, file: PartFile, before: list[ExportPart], disk: _Disk
+    ) -> ExportPart:
         stay = SETS[export.dataset].rows_stay
         room = await self._exports.room(export.export_id)
         rows, last, full = 0, before[-1].last if before else None, True
@@ -156,11 +183,11 @@ class ExportWriter:
             read_at = self._clock.now()
             while full and (limit := self._limit(rows, stay=stay)):
                 page = await read(export.filters, last, limit)
-                await _on_disk(file.add, page.rows)
+                await disk.do(file.add, page.rows)
                 rows, last, full = rows + len(page.rows), page.last or last, len(page.rows) == limit
                 if file.size > room:
                     raise NotWrittenError(f"more than the {room:,} bytes that are left for exports")
-        piece = await _on_disk(file.keep)
+        piece = await disk.do(file.keep)
         return ExportPart(
             number=len(before),
             rows=rows,
@@ -197,14 +224,6 @@ class ExportWriter:
             gaps=about.gaps,
             numbers_as_text=(),
         )
-
-
-async def _on_disk(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Beside everything else; what goes wrong is no fault of the database."""
-    try:
-        return await asyncio.to_thread(work, *args, **kwargs)
-    except (OSError, ValueError) as error:
-        raise NotWrittenError(f"{type(error).__name__}: {error}") from error
 
 
 def _gone(export: Export) -> ExportGoneError:

@@ -230,6 +230,18 @@ async def test_a_file_of_another_machine_is_said_to_be_there(client, download, e
     assert (answer.status_code, answer.json()["code"]) == (409, "export_elsewhere")
 
 
+async def test_every_method_of_a_path_is_named(client, download) -> None:
+    """Whoever asks by another one is told of all of them, not of the first alone."""
+    where, _content = download
+    for path, allowed in (
+        ("/exports", "GET, POST"),
+        (where.removesuffix("/file"), "DELETE, GET"),
+        (where, "GET"),
+    ):
+        answer = await client.request("PUT", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 async def test_metrics_count_exports(client, download) -> None:
     """By their state, with the bytes they take."""
     _where, content = download

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamiyo.kit.delimited import encode_rows
+from kamiyo.kit.delimited import encode_rows, truth
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 
 def test_cells_are_quoted_where_they_must_be() -> None:
     """What is not known is empty, truth is a word, and numbers are as they are told."""
-    rows = [["a,b", 'say "no"', "two\r\nlines", None, True, False, 7, "-1.50"]]
-    assert encode_rows(rows, [0, 1, 2]) == b'"a,b","say ""no""","two\r\nlines",,true,false,7,-1.50\r\n'
+    rows = [["a,b", 'say "no"', "two\r\nlines", None, truth(True), truth(False), truth(None), 7, "-1.50"]]
+    assert encode_rows(rows, [0, 1, 2]) == b'"a,b","say ""no""","two\r\nlines",,true,false,,7,-1.50\r\n'
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'quoted'"])
