@@ -37,7 +37,7 @@ USER_FILLS = "user_fills"  # an answer of the API, for replay: no node writes it
 
 # At fourteen a second the venue needs two centuries for these. A corrupt number beyond would be the newest
 # block for ever, and hide every gap after it.
-_LARGEST_BLOCK = 10**11
+LARGEST_BLOCK = 10**11
 _WITHOUT_RISK = frozenset({"Funding", "CDeposit", "CWithdrawal", "Delegation", "ValidatorRewards"})
 
 
@@ -101,15 +101,12 @@ def _sorted_out(block: FillBlock, raw: Raw, chain: Chain) -> Normalized:
     return _rows_of(block, remarkable, raw, chain).normalized(at=at, block=height)
 
 
-def take_fill_block(rows: FillRows, payload: bytes, *, ordinary: bool = False) -> tuple[int, datetime]:
-    """Add one of many blocks: its number and time; MalformedPayload or UNREADABLE where it is none at all.
-
-    ``ordinary`` is one of which a search for ``MARKERS`` said that it tells of no liquidation.
-    """
+def take_fill_block(rows: FillRows, payload: bytes) -> tuple[int, datetime]:
+    """Add one of many blocks: its number and time; MalformedPayload or UNREADABLE where it is none at all."""
     try:
         block = decode_fill_block(payload)
         at, height = parse_node_time(block.block_time), _height(block.block_number)
-        remarkable = [] if ordinary else _remarkable(block)
+        remarkable = _remarkable(block)
         if not remarkable:
             rows.fills += block.events
             return height, at
@@ -142,7 +139,7 @@ def _rows_of(block: FillBlock, remarkable: list[tuple[str, BlockFill]], raw: Raw
 
 
 def _height(number: int) -> int:
-    if not 0 <= number <= _LARGEST_BLOCK:
+    if not 0 <= number <= LARGEST_BLOCK:
         raise MalformedPayload(f"block {number}", rule="block_out_of_range")
     return number
 

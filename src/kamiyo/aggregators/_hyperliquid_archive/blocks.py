@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from kamiyo.aggregators._node_payloads import take_fill_block
+from kamiyo.aggregators._node_payloads import LARGEST_BLOCK, take_fill_block
 from kamiyo.core.archives import BlockRun
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import Chain
@@ -20,6 +20,7 @@ from kamiyo.core.ports import Counted, Normalized, Raw, Reject
 from kamiyo.hyperliquid.fills import MARKERS, parse_node_time
 from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.rows import FillRows, refusal
+from kamiyo.hyperliquid.wire import decode_fill_block
 
 # A second is any text of its length here: what it says is looked at once for all blocks of it.
 _BEGINNING: Final = re.compile(
@@ -30,10 +31,13 @@ _beginning = _BEGINNING.match
 # The same where every time has nanoseconds: then it is known where what stands.
 _FIRST: Final = b'{"local_time":"'
 _THEN: Final = b'","block_time":"'
-_TIME: Final = len(_FIRST) + 29
+_TEXT: Final = len("2025-10-10T21:16:04")
+_DIGITS: Final = _TEXT + 1
+_WHOLE: Final = _DIGITS + 9
+_TIME: Final = len(_FIRST) + _WHOLE
 _SECOND: Final = _TIME + len(_THEN)
-_FRACTION: Final = _SECOND + 20
-_NUMBER: Final = _FRACTION + 9
+_FRACTION: Final = _SECOND + _DIGITS
+_NUMBER: Final = _SECOND + _WHOLE
 _BETWEEN: Final = b"]}\n" + _FIRST
 # A letter is found many times sooner than a word; of what a node writes little else has these.
 _RARE: Final = tuple(zip(MARKERS, (b"q", b"v", b"\\"), strict=True))
@@ -105,8 +109,26 @@ class _Blocks:
         """Decode every line."""
         liquidations, start = liquidations_in(self.raw.payload), 0
         for line in lines_of(self.raw.payload):
-            self.decode(line, ordinary=start not in liquidations)
+            if start in liquidations or not self._took_ordinary(line):
+                self.decode(line)
             start += len(line) + 1
+
+    def _took_ordinary(self, line: bytes) -> bool:
+        """Take the rows of a block of which a search said that it tells of no liquidation.
+
+        False where anything is the matter with it. Nearly every line is taken here where all are.
+        """
+        try:
+            block = decode_fill_block(line)
+        except UNREADABLE:
+            return False
+        at, number = block.block_time.encode(), block.block_number
+        regular = at[_TEXT:_DIGITS] == b"." and at[_DIGITS:].isdigit() and len(at) == _WHOLE
+        if not (regular and 0 <= number <= LARGEST_BLOCK and self._is_second(at[:_TEXT])):
+            return False
+        self.rows.fills += block.events
+        self._follow(number, at)
+        return True
 
     def search(self) -> None:
         """Decode what tells of a liquidation, and of the rest only read the beginnings."""
@@ -154,11 +176,11 @@ class _Blocks:
             self.last, self.last_at = number, content[newest + _SECOND : newest + _NUMBER]
         return start
 
-    def decode(self, line: bytes, *, ordinary: bool = False) -> None:
+    def decode(self, line: bytes) -> None:
         """Take a line's rows. A block with a refused row was not understood whole: it is in no run."""
         before = len(self.rows.rejects)
         try:
-            number, at = take_fill_block(self.rows, line, ordinary=ordinary)
+            number, at = take_fill_block(self.rows, line)
         except MalformedPayload as error:
             self.refused.append(refusal(self.raw, error.rule, error, line))
         except UNREADABLE as error:
