@@ -55,6 +55,7 @@ class DuckDB:
         self._file = str(file)
         self._connection = duckdb.connect()
         self._connection.execute("SET threads = 1")
+        self._connection.execute("SET enable_progress_bar = false")
 
     def liquidations(self) -> int:
         """The rows that tell of a liquidation, all their fields typed; how many."""
