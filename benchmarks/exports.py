@@ -123,15 +123,16 @@ def _rate(measured: Measured) -> float:
 
 
 def _figures(measured: Measured) -> dict[str, object]:
-    memory = {
+    memory: dict[str, object] = {
         "peak of two parts, MB": round(measured.peak_megabytes, 1),
         "peak of all above it, MB": round(measured.growth_megabytes, 1),
     }
-    return {
+    speed: dict[str, object] = {
         "rows per CPU-second": round(_rate(measured)),
         "rows per second": round(measured.rows / measured.seconds),
         "MB": round(measured.size / _MEGABYTE, 1),
-    } | (memory if measured.peak_megabytes else {})
+    }
+    return speed | memory if measured.peak_megabytes else speed
 
 
 async def _in_own_process(url: str, folder: Path, kind: ExportFormat, rows: int) -> Measured:
