@@ -12,6 +12,11 @@ import pytest
 from kamiyo.core.money import install_context
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+ENGINES = {
+    "programs",
+    "postgres_url",
+    "redis_server",
+}  # fixtures that start one, or say where it is installed
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_000)
@@ -59,6 +64,16 @@ def _watch_network(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch_network)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks PostgreSQL or Redis: by its fixtures, or by the parameter that makes it ask for one."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        asked = ENGINES & set(getattr(item, "fixturenames", ()))
+        if asked or "postgres" in parameters:
+            item.add_marker("engines")
 
 
 @pytest.fixture(autouse=True)

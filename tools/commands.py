@@ -16,9 +16,13 @@ BIN: Final = REPOSITORY / ".venv" / "bin"
 NEEDS_SERVERS: Final = ("contract", "integration", "replay", "faults", "system", "browser")
 NEEDS_ENGINES: Final = ("contract", "integration", "faults")
 # Of these: what starts engines of its own, asks other services, or asks the document and not the database.
+# Tests that ask no engine at all are left out by their mark, see tests/conftest.py.
 ANY_ENGINES: Final = ("runtime", "services", "api/test_schema.py")
 INTERRUPTED: Final = 130  # what a shell reports for a program ended by Ctrl-C
-PARALLEL: Final = ("-n", "2", "--dist", "loadgroup")
+# One more than processors: half of the time of tests is waiting, for servers, clocks and other processes.
+PARALLEL: Final = ("-n", str(max(2, os.cpu_count() or 1) + 1), "--dist", "loadgroup")
+# Where Python was told to keep no caches, each process of the tests would compile all of them anew.
+WITH_CACHES: Final = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def test(arguments: Sequence[str]) -> int:
     if arguments:
         _replace(*_pytest(), *arguments)
     coverage = Step("own coverage", (str(python_of()), "-m", "tools.own_coverage"))
-    failures = [*_run(static_steps()), *_run([coverage])]
+    failures = _run([coverage, *static_steps()])  # the longest first
     explain(failures)
     for failure in failures:
         print(failure.line, flush=True)
@@ -85,12 +89,13 @@ def _test_on_external_engines() -> int:
         return 0
     suites = [f"tests/{folder}" for folder in NEEDS_ENGINES]
     without = [f"--ignore=tests/integration/{each}" for each in ANY_ENGINES]
-    return _pytest_run(*suites, *without, KAMIYO_TEST_ENGINES="debian")
+    return _pytest_run(*suites, *without, "-m", "engines", KAMIYO_TEST_ENGINES="debian")
 
 
 def _pytest_run(*arguments: str, **environment: str) -> int:
     command = [*_pytest(), *PARALLEL, *arguments]
-    return subprocess.run(command, check=False, cwd=REPOSITORY, env=variables() | environment).returncode
+    given = variables() | WITH_CACHES | environment
+    return subprocess.run(command, check=False, cwd=REPOSITORY, env=given).returncode
 
 
 def fix(arguments: Sequence[str]) -> int:
@@ -161,7 +166,7 @@ def usage() -> str:
 
 
 def _run(steps: Sequence[Step]) -> list[Outcome]:
-    return run_all(steps, REPOSITORY, variables())
+    return run_all(steps, REPOSITORY, variables() | WITH_CACHES)
 
 
 def _tool(name: str) -> str:

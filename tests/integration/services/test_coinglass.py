@@ -451,9 +451,9 @@ async def test_a_refused_key_is_said_and_shown_nowhere(lab: Lab) -> None:
     async with logged() as more, reading(lab.aggregator(live=True), journal, lab):
         await soon(lambda: lab.service.listeners > 0)
         await lab.service.say(f'{{"channel":"liquidationOrders","data":["{KEY}"]}} ')
+        lab.service.socket_refuses = HTTPStatus.FORBIDDEN  # before what makes it open another
         await lab.service.say(f'{{"code":"400","msg":"{KEY}"}}')
         await soon(lambda: len(journal.tables.rejects) >= 3)
-        lab.service.socket_refuses = HTTPStatus.FORBIDDEN
         await soon(lambda: any("answered 403" in each for _n, _s, each in journal.states))
     stored = journal.stored()
     for place in (journal.states, journal.batches, stored.rejects, stored.cursors, lines, more):
