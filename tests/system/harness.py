@@ -289,9 +289,12 @@ class Ground:
         return kamiyo
 
     def engine(self, name: str) -> int:
-        """Give the process id of an embedded engine of this home."""
+        """Give the process id of an embedded engine of this home, once it has one.
+
+        The file is empty from when an engine is about to be started until its process id is known.
+        """
         [lock] = self.locks(name)
-        return int(lock.read_text())
+        return int(wait_for(lock.read_text))
 
     def locks(self, name: str = "*") -> list[Path]:
         """Give the files that are locked for as long as the engines live."""
