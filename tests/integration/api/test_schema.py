@@ -31,7 +31,7 @@ expected-statuses = ["2xx", "308", "400", "404", "409"]
 expected-statuses = ["400", "403", "404", "405", "409", "413", "415", "422"]
 
 [[operations]]
-include-path = "/stats"
+include-path = ["/stats", "/coverage", "/coverage/days"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 
 # JSON Schema calls 25.0 a whole number, and whoever sends it for one means something else.
