@@ -192,7 +192,7 @@ async def database_url(shared_database: str) -> str:
     """
     connection = await asyncpg.connect(shared_database)
     await connection.execute(OTHERS_OUT)
-    written = {name: size for name, size in await connection.fetch(WRITTEN)}
+    written = {str(name): int(size) for name, size in await connection.fetch(WRITTEN)}
     large = [name for name, size in written.items() if size >= LARGE]
     statements = [f"TRUNCATE {', '.join(large)} CASCADE"] if large else []
     statements += [f"DELETE FROM {name}" for name in written if name not in large]

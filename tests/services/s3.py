@@ -27,7 +27,7 @@ Meddling = Callable[[Request, Reply], Reply]
 
 @dataclass(frozen=True)
 class Buckets:
-    """The server: it keeps whatever is put there until it is emptied."""
+    """The server: it keeps whatever is put there until it is emptied, or another one is opened."""
 
     url: str
     client: httpx.Client
@@ -54,7 +54,9 @@ def open_buckets() -> Iterator[Buckets]:
     host, port = server.get_host_and_port()
     try:
         with httpx.Client(headers={"authorization": _SIGNED}) as client:
-            yield Buckets(f"http://{host}:{port}", client)
+            opened = Buckets(f"http://{host}:{port}", client)
+            opened.empty()  # all servers of one process keep what they are given in the same place
+            yield opened
     finally:
         server.stop()
 

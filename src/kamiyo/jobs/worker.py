@@ -32,18 +32,20 @@ async def run_polls(sources: Sequence[PolledSource], pool: Pool) -> None:
     for source in sources:
         await source.register()  # so that it is listed from the start, and not from its first turn on
     scheduler = build_scheduler(pool)
-    running = set[asyncio.Task[None]]()
-    for source in sources:
-        name, expression = f"poll/{source.name}", look_expression(source.name, source.poll_every)
-        scheduler.schedule(name, expression, accepts_context=False)(_job(source, running))
+    looks = [_Look(source) for source in sources]
+    for look in looks:
+        scheduler.schedule(look.name, look.expression, accepts_context=False)(_job(look))
     async with asyncio.TaskGroup() as tasks:
+        for look in looks:
+            # At once: until its first turn nobody would know whether it has what it needs.
+            tasks.create_task(look.take(), name=look.name)
         schedules = tasks.create_task(_keep(scheduler), name="schedules")
         try:
             await asyncio.wait({schedules})
         finally:
             # It waits for what it started, however long a poll may take.
-            for poll in running:
-                poll.cancel()
+            for look in looks:
+                look.cancel()
 
 
 def build_scheduler(pool: Pool) -> SchedulerManager:
@@ -79,11 +81,34 @@ async def _keep(scheduler: SchedulerManager) -> None:
         await scheduler.run()
 
 
-def _job(source: PolledSource, running: set[asyncio.Task[None]]) -> Job:
-    async def poll(_schedule: Schedule) -> None:
+class _Look:
+    """A source's turns in this process, one at a time."""
+
+    def __init__(self, source: PolledSource) -> None:
+        self.name = f"poll/{source.name}"
+        self.expression = look_expression(source.name, source.poll_every)
+        self._source = source
+        self._task: asyncio.Task[None] | None = None
+
+    async def take(self) -> None:
+        """Ask the source if it is due, unless that is being done."""
+        if self._task is not None:
+            return
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(source.poll_if_due(), name=f"poll/{source.name}")
-            running.add(task)
-            task.add_done_callback(running.discard)
+            self._task = tasks.create_task(self._source.poll_if_due(), name=self.name)
+            self._task.add_done_callback(self._over)
+
+    def cancel(self) -> None:
+        """End the turn that is being taken, if any."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _over(self, _task: asyncio.Task[None]) -> None:
+        self._task = None
+
+
+def _job(look: _Look) -> Job:
+    async def poll(_schedule: Schedule) -> None:
+        await look.take()
 
     return poll

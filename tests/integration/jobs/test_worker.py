@@ -1,10 +1,13 @@
 """The worker of polls on pgqueuer's schedules: one poll at a time over all workers, and quick endings."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
+import msgspec
 import pytest
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.persistence import qb
@@ -86,7 +89,7 @@ async def test_of_all_workers_one_polls_a_source_at_a_time(database_url: str) ->
 
 async def test_sources_are_listed_before_their_first_turn(pool: Pool, database_url: str) -> None:
     """One that its settings leave out never as one that starts, which would speak against all of it."""
-    asked, left_out = Answers(0), Answers(0, "left_out")
+    asked, left_out = Answers(3_600), Answers(0, "left_out")
     left_out.active = False
     journal, leases, timetable = (
         PostgresJournal(pool),
@@ -101,6 +104,18 @@ async def test_sources_are_listed_before_their_first_turn(pool: Pool, database_u
     async with pool.acquire() as connection:
         known = {each.name: each.state for each in await list_sources(connection)}
     assert known == {"asked": SourceState.STARTING, "left_out": SourceState.INACTIVE}
+
+
+async def test_the_first_turn_is_at_once(database_url: str) -> None:
+    """Whether a source has what it needs is known when the process has started, not half a minute later."""
+    now = datetime.now(UTC).second
+    # By its name a source has seconds of its own; this one's are far off.
+    name = next(name for name in map(str, count()) if 15 < (zlib.crc32(name.encode()) - now) % 30 < 25)
+    source = Answers(0, name)
+    source.description = msgspec.structs.replace(source.description, poll_every=timedelta(hours=1))
+    async with working(database_url, source), asyncio.timeout(10):
+        while not source.asked:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_finish_a_long_poll(database_url: str) -> None:

@@ -18,7 +18,7 @@ from kamiyo.core.exports import Export, ExportDataset, ExportFormat, ExportPart,
 from kamiyo.kit.growing import Piece
 from kamiyo.kit.parquet import Column, Kind, metadata_of
 from kamiyo.processing.export_files import PartFile, WholeFile, checksum_of, fitting, key_values, open_file
-from kamiyo.storage.read_claims import ClaimText
+from kamiyo.storage.read_claims import ClaimedTotalText, ClaimText
 from kamiyo.storage.read_states import VaultText
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,6 +159,18 @@ def test_csv_has_one_header_and_safe_cells(tmp_path) -> None:
         file.finish(ABOUT)
     [row] = csv.DictReader(io.StringIO((tmp_path / "vaults.csv").read_bytes().decode(), newline=""))
     assert (row["children"], row["name"], row["parent"]) == ('["0xa","0xb"]', "'-name", "")
+
+
+def test_csv_says_true_and_false(tmp_path) -> None:
+    """In the words of JSON, which every reader of tables knows."""
+    total = ClaimedTotalText("t1", "s", None, None, "t", 60, True, False, None, None, "5", "t")
+    with closing(open_file(an_export(ExportFormat.CSV, ExportDataset.CLAIMED_TOTALS), tmp_path)) as file:
+        file.restore([])
+        write_parts(file, [total])
+        file.finish(ABOUT)
+    path = tmp_path / "claimed_totals.csv"
+    [row] = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
+    assert (row["rolling"], row["complete"]) == ("true", "false")
 
 
 def test_parquet_has_numbers_moments_and_what_is_said_of_them(tmp_path) -> None:
