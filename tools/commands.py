@@ -50,9 +50,9 @@ def static_steps() -> list[Step]:
 
 
 def fast_tests() -> Step:
-    """The tests that need no server: all but the folders that do."""
+    """The tests that need no server and no patience."""
     without = tuple(f"--ignore=tests/{folder}" for folder in NEEDS_SERVERS)
-    return Step("fast tests", (*_pytest(), "-q", *PARALLEL, *without, "tests"))
+    return Step("fast tests", (*_pytest(), "-q", *PARALLEL, "-m", "not slow", *without, "tests"))
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -132,7 +132,7 @@ COMMANDS: Final = {
     "kamiyo": Command("start any other command of the program", "run", kamiyo),
     "test": Command("check, then every test; with arguments: pytest alone", "dev", test),
     "check": Command(
-        "format, lint, layers, types, spelling, docs and the tests without servers", "dev", check
+        "format, lint, layers, types, spelling, docs and the quick tests without servers", "dev", check
     ),
     "fix": Command("format and apply safe fixes", "dev", fix),
     "fuzz": Command("send mutated payloads through the pipeline", "dev", fuzz),

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ seeds = st.integers(0, 2**32)
 capacities = st.sampled_from([1, 3, 1 << 10])
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(seeds, seeds, st.sampled_from(STAGES), st.integers(1, 8), capacities)
 def test_any_batches_and_any_single_crash_end_the_same(

@@ -374,6 +374,7 @@ def reports(draw: st.DrawFn) -> list[Report]:
     return found
 
 
+@pytest.mark.slow
 @given(found=reports(), seed=st.integers())
 def test_the_order_of_reports_does_not_matter(found, seed) -> None:
     """Any permutation gives the same exploit, and never a figure outside its own bounds."""
@@ -385,6 +386,7 @@ def test_the_order_of_reports_does_not_matter(found, seed) -> None:
     assert told == sorted(told)
 
 
+@pytest.mark.slow
 @given(found=reports())
 def test_social_reports_alone_never_confirm(found) -> None:
     """Whatever they say and however often."""

@@ -38,6 +38,7 @@ def trades() -> Iterator[tuple[tuple[str, WireFill], tuple[str, WireFill]]]:
     return zip(both, both, strict=True)
 
 
+@pytest.mark.slow
 def test_one_seed_makes_one_story() -> None:
     """The packed lines are the same each time, and others from another seed."""
     first = packed_cascade(SEED, STARTS_AT)
@@ -135,6 +136,7 @@ def test_one_hash_can_have_several_victims() -> None:
     assert max(map(len, victims.values())) >= 3
 
 
+@pytest.mark.slow
 def test_many_ordinary_trades_have_no_hash() -> None:
     """Slices of a TWAP, over a quarter of all; and a spot market never liquidates."""
     ordinary = [fill for _user, fill in rows() if fill.liquidation is None]
@@ -144,6 +146,7 @@ def test_many_ordinary_trades_have_no_hash() -> None:
     assert all(fill.liquidation is None for _user, fill in rows() if fill.asset == "@107")
 
 
+@pytest.mark.slow
 def test_ten_accounts_see_a_share_of_every_method() -> None:
     """What a public source can learn from its ten slots is some of the market's, and all the liquidator's."""
     assert len(set(WATCHED)) == 10

@@ -1,5 +1,7 @@
 """The reference is written from the code, and differences are found."""
 
+import pytest
+
 from tools.generate_docs import PAGES, main
 
 ONE_PAGE = {"one.md": lambda: "# One\n\nfirst\nsecond\n"}
@@ -38,6 +40,7 @@ def test_other_arguments_are_refused(tmp_path, capsys) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_every_page_is_the_same_twice() -> None:
     """No page holds the time, an order that varies or anything else of the run that made it."""
     assert {name: make() for name, make in PAGES.items()} == {name: make() for name, make in PAGES.items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -228,6 +229,7 @@ AGAIN: Final = ("connect", "deliver") * 2  # the first time the old session is r
 DURING: Final = ("forget", "connect", "deliver", "fill", "drop", "post", "forget", *AGAIN)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @example([(each, 2) for each in DURING])
 @given(st.lists(ACTIONS, min_size=10, max_size=80))

@@ -361,6 +361,7 @@ async def test_a_trade_of_the_far_future_does_not_hide_what_is_missed() -> None:
 # --- who is left out ---
 
 
+@pytest.mark.slow
 async def test_an_asset_that_closes_the_socket_is_left_alone_for_an_hour() -> None:
     """Told once, as a gap without an end; tried again, and then its gap has one."""
     venue = a_venue("BTC", "BAD", "ETH")

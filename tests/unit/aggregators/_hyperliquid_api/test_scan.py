@@ -73,6 +73,7 @@ async def test_no_more_accounts_are_asked_about_than_set() -> None:
         assert asked_about(live) == live.venue.read == []
 
 
+@pytest.mark.slow
 async def test_files_are_read_once_an_hour() -> None:
     """The most liquidated come before the largest; both are where the settings say."""
     venue = a_crowd(MAKER, near="nobody")

@@ -143,6 +143,7 @@ async def test_a_makers_fill_confirms_a_liquidation_and_public_trades_complete_i
         }
 
 
+@pytest.mark.slow
 async def test_who_took_confirmed_liquidations_is_followed_after_an_hour() -> None:
     """Makers seen in completed trades are learned: their fills may tell of what nobody else showed."""
     async with living(a_venue(), makers=MAKER) as live:
