@@ -15,17 +15,19 @@ import msgspec
 
 from kamiyo.aggregators._hyperliquid_archive.chunks import (
     Decode,
+    chunk_size,
     normalize_chunk,
     stream_name,
     whole_line_chunks,
 )
 from kamiyo.aggregators._hyperliquid_archive.frames import Frames
+from kamiyo.aggregators._node_payloads import FILLS_BY_BLOCK
 from kamiyo.core.ids import Chain, SourceName
 from kamiyo.core.money import install_context
 from kamiyo.core.ports import Raw, Span
 
 _SOURCE, _CHAIN = SourceName("hyperliquid_archive"), Chain("hyperliquid")
-_STREAM = stream_name("node_fills_by_block")
+_STREAM = stream_name(FILLS_BY_BLOCK)
 _PIECE = 256 << 10  # as they come from a bucket
 _MARKER = b"liquidatedUser"
 
@@ -54,9 +56,9 @@ def unpacked(objects: Sequence[Path]) -> Iterator[bytes]:
 
 def read(objects: Sequence[Path], decode: Decode) -> Read:
     """All objects: unpacked, cut into lines, searched, decoded and turned into facts."""
-    found, now = Read(), datetime.now(UTC)
+    found, now, size = Read(), datetime.now(UTC), chunk_size(FILLS_BY_BLOCK, decode)
     for path in objects:
-        for chunk in whole_line_chunks(unpacked([path])):
+        for chunk in whole_line_chunks(unpacked([path]), size):
             span = Span(path.name, chunk.start, chunk.end)
             raw = Raw(source=_SOURCE, stream=_STREAM, payload=chunk.content, received_at=now, span=span)
             said = normalize_chunk(raw, _CHAIN, decode)

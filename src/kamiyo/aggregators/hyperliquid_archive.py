@@ -14,6 +14,7 @@ from typing import Final
 
 from kamiyo.aggregators._hyperliquid_archive.chunks import (
     Decode,
+    chunk_size,
     names_any,
     normalize_chunk,
     stream_name,
@@ -146,9 +147,9 @@ class HyperliquidArchiveAggregator(PolledAggregator):
         Where ``assets`` are named, chunks that name none of them are left out.
         """
         scope = f"{found.name}#{found.etag.strip(_QUOTE)}"
-        store = self._store(found.bucket)
+        store, size = self._store(found.bucket), chunk_size(found.stream, self._settings.decode)
         with _advice():
-            async with aclosing(read_payloads(store, found, self.clock)) as chunks:
+            async with aclosing(read_payloads(store, found, self.clock, size)) as chunks:
                 async for chunk in chunks:
                     if names_any(chunk.content, found.stream, assets):
                         yield Raw(

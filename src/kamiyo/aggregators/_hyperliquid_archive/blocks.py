@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import enum
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from struct import Struct
 from typing import Final
 
 from kamiyo.aggregators._node_payloads import LARGEST_BLOCK, take_fill_block
@@ -36,11 +39,12 @@ _DIGITS: Final = _TEXT + 1
 _WHOLE: Final = _DIGITS + 9
 _TIME: Final = len(_FIRST) + _WHOLE
 _SECOND: Final = _TIME + len(_THEN)
-_FRACTION: Final = _SECOND + _DIGITS
 _NUMBER: Final = _SECOND + _WHOLE
+_NUMBERED: Final = b'","block_number":%d,"events":['
 _BETWEEN: Final = b"]}\n" + _FIRST
+_NAMED, _AUTO_DELEVERAGED, _ESCAPED = MARKERS
 # A letter is found many times sooner than a word; of what a node writes little else has these.
-_RARE: Final = tuple(zip(MARKERS, (b"q", b"v", b"\\"), strict=True))
+_LETTERS: Final = {_NAMED: b"q", _AUTO_DELEVERAGED: b"v", _ESCAPED: b"\\"}
 
 
 class Decode(enum.StrEnum):
@@ -71,14 +75,15 @@ def lines_of(content: bytes) -> list[bytes]:
     return lines
 
 
-def liquidations_in(content: bytes) -> set[int]:
-    """Where the lines begin that may tell of a liquidation.
+def liquidations_in(content: bytes, markers: Sequence[bytes] = MARKERS) -> set[int]:
+    """Where the lines begin that may tell of a liquidation: which hold one of the markers.
 
     Searching all of it at once is several times faster than asking line by line.
     """
     starts: set[int] = set()
     find, is_at = content.find, content.startswith
-    for marker, letter in _RARE:
+    for marker in markers:
+        letter = _LETTERS[marker]
         before = marker.index(letter)
         hit = find(letter)
         while hit >= 0:
@@ -132,8 +137,10 @@ class _Blocks:
 
     def search(self) -> None:
         """Decode what tells of a liquidation, and of the rest only read the beginnings."""
-        content, liquidations = self.raw.payload, liquidations_in(self.raw.payload)
+        content = self.raw.payload
+        named = liquidations_in(content, (_NAMED, _ESCAPED))
         start, size = 0, len(content)
+        stops = [*sorted(named), size]
         while start < size:
             end = content.find(b"\n", start)
             if end < 0:
@@ -141,37 +148,43 @@ class _Blocks:
             found = _beginning(content, start, end)
             if (
                 found is None
-                or start in liquidations
+                or start in named
+                or content.find(_AUTO_DELEVERAGED, start, end) >= 0
                 or not content.endswith(b"]}", start, end)
                 or not self._followed(*found.groups())
             ):
                 self.decode(content[start:end])
                 self.rows.fills.clear()
-            start = self._pass_by(content, end + 1, liquidations)
+            start = end + 1
+            start = self._pass_by(content, start, stops[bisect_left(stops, start, hi=len(stops) - 1)])
 
-    def _pass_by(self, content: bytes, start: int, liquidations: set[int]) -> int:
+    def _pass_by(self, content: bytes, start: int, stop: int) -> int:
         """Go on over the next blocks; where the first line begins of which more has to be known.
 
-        Nearly every line is passed by here: cutting and comparing takes half the time of matching.
+        Nearly every line is passed by here: cutting and comparing takes a third of the time of matching.
         """
-        find, number, newest, time = content.find, self.last, start, _THEN + self.second + b"."
-        regular = content.startswith(_FIRST, start)
-        while regular:
-            told = b'","block_number":%d,"events":[' % (number + 1)
+        if not content.startswith(_FIRST, start):
+            return start
+        find, is_at, told = content.find, content.startswith, _NUMBERED % (self.last + 1)
+        cut, size = Struct(f"{_TIME}x{len(_THEN) + _DIGITS}s9s{len(told)}s"), len(told) + _NUMBER
+        read, stop = cut.unpack_from, min(stop, len(content) - size)
+        number, newest, time = self.last, start, _THEN + self.second + b"."
+        while start < stop:
+            second, digits, found = read(content, start)
             end = find(b"\n", start)
             if (
-                content[start + _NUMBER : start + _NUMBER + len(told)] != told
-                or content[end - 2 : end + len(_FIRST) + 1] != _BETWEEN
-                or not content[start + _FRACTION : start + _NUMBER].isdigit()
-                or start in liquidations
+                found != told
+                or find(b"v", start + size, end) >= 0  # of an auto-deleveraging, perhaps
+                or not is_at(_BETWEEN, end - 2)
+                or not digits.isdigit()
             ):
                 break
-            told = content[start + _TIME : start + _FRACTION]
-            if told != time:
-                time = _THEN + told[len(_THEN) : -1] + b"."
-                if told != time or not self._is_second(told[len(_THEN) : -1]):
+            if second != time:
+                time = _THEN + second[len(_THEN) : -1] + b"."
+                if second != time or not self._is_second(second[len(_THEN) : -1]):
                     break
             number, newest, start = number + 1, start, end + 1
+            told = _NUMBERED % (number + 1)
         if number != self.last:
             self.last, self.last_at = number, content[newest + _SECOND : newest + _NUMBER]
         return start

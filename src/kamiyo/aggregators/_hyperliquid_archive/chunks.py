@@ -9,7 +9,7 @@ import msgspec
 
 from kamiyo.aggregators._hyperliquid_archive.blocks import Decode, fill_blocks
 from kamiyo.aggregators._hyperliquid_archive.contexts import market_rows
-from kamiyo.aggregators._hyperliquid_archive.lines import whole_line_chunks
+from kamiyo.aggregators._hyperliquid_archive.lines import CHUNK, SEARCHED, whole_line_chunks
 from kamiyo.aggregators._hyperliquid_archive.rows import fill_lines, misc_lines, trade_lines
 from kamiyo.aggregators._node_payloads import FILLS, FILLS_BY_BLOCK, MISC_EVENTS_BY_BLOCK
 from kamiyo.core.errors import MalformedPayload
@@ -20,6 +20,7 @@ __all__ = [
     "ASSET_CONTEXTS",
     "TRADES",
     "Decode",
+    "chunk_size",
     "names_any",
     "normalize_chunk",
     "stream_name",
@@ -42,6 +43,11 @@ _STREAMS: Final[dict[str, Callable[[Raw, Chain, Decode], Normalized]]] = {
 def stream_name(stream: str) -> str:
     """How a stream's chunks are called."""
     return _ARCHIVE + stream
+
+
+def chunk_size(stream: str, decode: Decode) -> int:
+    """How many bytes of a stream are best understood at once."""
+    return SEARCHED if (stream, decode) == (FILLS_BY_BLOCK, Decode.LIQUIDATIONS) else CHUNK
 
 
 def names_any(content: bytes, stream: str, assets: Collection[str]) -> bool:

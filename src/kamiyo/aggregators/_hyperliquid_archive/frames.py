@@ -9,7 +9,7 @@ import lz4.frame
 
 from kamiyo.core.errors import CorruptObject
 
-_PIECE: Final = 256 << 10  # as the chunks it is cut into; a packed piece can hold 255 times its size
+_PIECE: Final = 512 << 10  # a packed piece can hold 255 times its size
 
 
 class _Frame(Protocol):
@@ -34,7 +34,7 @@ class Frames:
         self._whole = 0
 
     def unpack(self, packed: bytes) -> Iterator[bytes]:
-        """What these bytes add, in pieces of at most 256 KiB."""
+        """What these bytes add, in pieces of at most 512 KiB."""
         while packed:
             if self._frame is None:
                 self._frame = cast("_Frame", lz4.frame.LZ4FrameDecompressor())

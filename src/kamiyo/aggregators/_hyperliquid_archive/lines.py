@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-CHUNK: Final = 256 << 10  # what a processor keeps close while it is searched and decoded
+CHUNK: Final = 256 << 10  # with all that is decoded of it, what a processor keeps close
+SEARCHED: Final = 1 << 20  # of what is hardly decoded: what each chunk costs by itself is little then
 LONGEST_LINE: Final = 16 << 20
 KEPT_OF_TOO_LONG: Final = 64 << 10
 
@@ -26,10 +27,12 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 class Lines:
     """Cuts what comes into chunks of whole lines: always the same ones, whatever the pieces were.
 
-    A line longer than a chunk is a chunk of its own, and one longer than 16 MiB is cut short.
+    A chunk has at most ``size`` bytes; a line longer than that is a chunk of its own, and one longer than
+    16 MiB is cut short.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = CHUNK) -> None:
+        self._size = size
         self._start = 0
         self._waiting = bytearray()
         self._searched = 0
@@ -45,7 +48,7 @@ class Lines:
             yield self._cut_short()
             piece = piece[end:]
         self._waiting += piece
-        while len(self._waiting) >= CHUNK and (cut := self._cut()):
+        while len(self._waiting) >= self._size and (cut := self._cut()):
             yield self._chunk(cut)
 
     def whole(self) -> Iterator[Chunk]:
@@ -63,8 +66,8 @@ class Lines:
 
     def _cut(self) -> int:
         """Where the next chunk ends; 0 where nobody knows yet."""
-        waiting = self._waiting
-        cut = waiting.rfind(b"\n", 0, CHUNK) + 1 or waiting.find(b"\n", max(CHUNK, self._searched)) + 1
+        waiting, size = self._waiting, self._size
+        cut = waiting.rfind(b"\n", 0, size) + 1 or waiting.find(b"\n", max(size, self._searched)) + 1
         if not cut:
             self._searched = len(waiting)
             if len(waiting) > LONGEST_LINE:
@@ -87,9 +90,9 @@ class Lines:
         return chunk
 
 
-def whole_line_chunks(pieces: Iterable[bytes]) -> Iterator[Chunk]:
+def whole_line_chunks(pieces: Iterable[bytes], size: int = CHUNK) -> Iterator[Chunk]:
     """All that these pieces hold together."""
-    lines = Lines()
+    lines = Lines(size)
     for piece in pieces:
         yield from lines.take(piece)
     yield from lines.rest()

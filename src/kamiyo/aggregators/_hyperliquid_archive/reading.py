@@ -60,10 +60,12 @@ async def patiently(ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
             await patience.wait(error)
 
 
-async def read_payloads(store: ObjectStore, found: ArchiveObject, clock: Clock) -> AsyncGenerator[Chunk]:
-    """The object's chunks, each to be understood alone: rows of cells have their header with them."""
+async def read_payloads(
+    store: ObjectStore, found: ArchiveObject, clock: Clock, size: int
+) -> AsyncGenerator[Chunk]:
+    """The object's chunks of that size, each to be understood alone: rows of cells have their header."""
     header = b""
-    async with aclosing(read_chunks(store, found, clock)) as chunks:
+    async with aclosing(read_chunks(store, found, clock, size)) as chunks:
         async for chunk in chunks:
             if found.stream != ASSET_CONTEXTS:
                 yield chunk
@@ -83,9 +85,11 @@ def _header(content: bytes, found: ArchiveObject) -> bytes:
     return header + newline
 
 
-async def read_chunks(store: ObjectStore, found: ArchiveObject, clock: Clock) -> AsyncGenerator[Chunk]:
+async def read_chunks(
+    store: ObjectStore, found: ArchiveObject, clock: Clock, size: int
+) -> AsyncGenerator[Chunk]:
     """The object's lines in chunks; what is good before damage is given before CorruptObject names it."""
-    frames, lines = Frames(), Lines()
+    frames, lines = Frames(), Lines(size)
     stored = StoredObject(key=found.key, size=found.size, etag=found.etag)
     try:
         async with aclosing(_packed(store, stored, clock)) as pieces:

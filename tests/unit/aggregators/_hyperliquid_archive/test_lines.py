@@ -9,6 +9,7 @@ from kamiyo.aggregators._hyperliquid_archive.lines import (
     CHUNK,
     KEPT_OF_TOO_LONG,
     LONGEST_LINE,
+    SEARCHED,
     Chunk,
     Lines,
     whole_line_chunks,
@@ -51,6 +52,14 @@ def test_chunks_are_whole_lines_and_the_same_for_any_pieces(seed: int) -> None:
     assert all(len(each.content) <= CHUNK or each.content.count(b"\n") <= 1 for each in expected)
     cuts = [chance.choice((1, 10, CHUNK, 300_000)) for _ in range(30)]
     assert list(whole_line_chunks(pieces_of(content, *cuts))) == expected
+
+
+@pytest.mark.parametrize("size", [len(LINE), CHUNK, SEARCHED])
+def test_a_chunk_is_as_long_as_whole_lines_of_its_size(size) -> None:
+    """Nobody is given less than he asked for, but at the end."""
+    content = LINE * (2 * SEARCHED // len(LINE))
+    *chunks, _last = whole_line_chunks([content], size)
+    assert {len(each.content) for each in chunks} == {size // len(LINE) * len(LINE)}
 
 
 @pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1])
