@@ -387,7 +387,7 @@ async def test_nobody_asks_before_the_time_a_refusal_names(lab: Lab, pool: Pool)
     async with hearing(lab.aggregator(budget_of)) as heard, hearing(lab.aggregator(budget_of)):
         await heard.until(lambda: len(heard.raws) >= 3)
     late = [each for each in asked if each > timedelta(seconds=20)]
-    assert len(asked) - len(late) <= 1  # on its way when the refusal came
+    assert len(asked) - len(late) <= 4  # asked by either while the refusal was on its way
     assert late[0] >= timedelta(seconds=85)
 
 
