@@ -64,7 +64,7 @@ def next_liquidations(listener: Listener) -> dict[str, Any] | None:
 
 def test_the_cascade_is_seen_as_far_as_the_public_api_goes(ground: Ground) -> None:
     """Nothing that did not happen, each backstop, some of the others; marked SIMULATED wherever one looks."""
-    kamiyo = ground.start("--replay", "simulated-cascade", "--speed", "60")
+    kamiyo = ground.start("--replay", "simulated-cascade", "--speed", "30")
     kamiyo.wait_until_serving()
     wait_for(lambda: kamiyo.health()[1]["status"] != "down", told="the source is not heard")
     for path in ("/liquidations", "/markets"):
