@@ -230,6 +230,8 @@ def schedule_of(seed: int) -> list[Fault]:
         at = since + (until - since) * chance.random()
         lasts = timedelta(seconds=chance.randint(20, 120))
         drawn += [Fault(FaultKind.DISCONNECT, at), Fault(FaultKind.UNAVAILABLE, at, lasts)]
+    # Who finds the venue silent then connects anew, and would hear the end again while it is counted.
+    drawn.append(Fault(FaultKind.UNAVAILABLE, ENDS_AT, timedelta(hours=1)))
     return sorted(drawn, key=lambda fault: fault.at)
 
 
@@ -406,10 +408,12 @@ def held_by(*roots: object) -> int:
 
 
 async def _all_is_stored(pool: Pool, ears: Ears) -> None:
-    """Wait until what was heard is in the database."""
+    """Wait until all that was heard is in the database, and nothing more comes."""
+    before = -1
     async with asyncio.timeout(_PATIENCE):
-        while (await _sums(pool))["trades"] != sum(ears.trades):
-            await asyncio.sleep(0.2)
+        while not (await _sums(pool))["trades"] == sum(ears.trades) == before:
+            before = sum(ears.trades)
+            await asyncio.sleep(0.5)
 
 
 async def _sums(pool: Pool) -> dict[str, int]:
