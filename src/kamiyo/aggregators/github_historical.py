@@ -29,7 +29,7 @@ from kamiyo.aggregators._github_historical.rows import (
     read_trade,
 )
 from kamiyo.aggregators._github_historical.tables import Table, chunks_of, records_of
-from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox
+from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox, refuse_row
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import AccountLiquidation, LedgerMovement
 from kamiyo.core.ids import MAINNET
@@ -213,7 +213,7 @@ class _Rows:
             try:
                 yield read(self._table.cells(row))
             except MalformedPayload as error:
-                self.rejects.append(_reject(self.raw, row, error))
+                self.rejects.append(refuse_row(self.raw, row, error))
 
 
 def _movements(rows: _Rows) -> Normalized:
@@ -245,17 +245,6 @@ def _check(name: str, body: bytes) -> None:
         Table(header.content, COLUMNS[name])
     except MalformedPayload as error:
         raise FileRefused(str(error)) from error
-
-
-def _reject(raw: Raw, row: bytes, error: MalformedPayload) -> Reject:
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=error.rule,
-        detail=str(error),
-        payload=row,
-        received_at=raw.received_at,
-    )
 
 
 AGGREGATOR = AggregatorSpec(name=NAME, settings=GitHubHistoricalSettings, build=GitHubHistoricalAggregator)

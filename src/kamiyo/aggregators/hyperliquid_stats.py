@@ -18,7 +18,7 @@ import msgspec
 
 from kamiyo.aggregators._files import FileRefused, FilesAggregator, Told, check_url
 from kamiyo.aggregators._lists import Known, digest
-from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox
+from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox, refuse_row
 from kamiyo.core.claims import ClaimedTotal
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import MAINNET, SourceName
@@ -143,7 +143,7 @@ class HyperliquidStatsAggregator(FilesAggregator):
             try:
                 _add(totals, _total(raw, bytes(row)))
             except MalformedPayload as error:
-                rejects.append(_reject(raw, bytes(row), error))
+                rejects.append(refuse_row(raw, bytes(row), error))
         counts = {
             Counted.PAYLOADS: 1,
             Counted.CLAIMED_TOTALS: len(totals),
@@ -243,17 +243,6 @@ def _number(content: bytes) -> Decimal:
     if _NUMBER.fullmatch(text) is None or abs((number := Decimal(text)).adjusted()) > _LARGEST_EXPONENT:
         raise MalformedPayload(f"no number: {text[:64]!r}", rule="not_a_number")
     return number
-
-
-def _reject(raw: Raw, row: bytes, error: MalformedPayload) -> Reject:
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=error.rule,
-        detail=str(error),
-        payload=row,
-        received_at=raw.received_at,
-    )
 
 
 AGGREGATOR = AggregatorSpec(name=_NAME, settings=HyperliquidStatsSettings, build=HyperliquidStatsAggregator)

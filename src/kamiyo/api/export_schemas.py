@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from kamiyo.api.coverage_schemas import GapShape
 from kamiyo.api.schemas import CoverageShape, Instant, Shape
 from kamiyo.core.exports import ExportDataset, ExportFormat, ExportState
 from kamiyo.core.modes import Mode
-
-
-class ExportGapShape(Shape):
-    source: str
-    scale: str
-    scope: str
-    first: int
-    after_last: int
-    reason: str
-    started_at: Instant | None
-    ended_at: Instant | None
-    detected_at: Instant
 
 
 class ExportMetadataShape(Shape):
@@ -37,7 +26,7 @@ class ExportMetadataShape(Shape):
     stale: bool
     coverage: CoverageShape
     warnings: list[str]
-    gaps: list[ExportGapShape] = Field(
+    gaps: list[GapShape] = Field(
         description="Open gaps that may concern what was asked for, the newest thousand of all"
     )
     numbers_as_text: list[str] = Field(

@@ -22,6 +22,7 @@ from kamiyo.aggregators._coinglass.values import (
     read_row,
     text_of,
 )
+from kamiyo.aggregators.base import refuse_row
 from kamiyo.core.claims import Claim, ClaimedAction, ClaimedPosition, ClaimedTotal, Claims
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import MarginMode
@@ -103,7 +104,7 @@ def _normalized(raw: Raw, rows: Sequence[msgspec.Raw], read: _Read, least_usd: D
         try:
             events += read(read_row(bytes(row)))
         except MalformedPayload as error:
-            rejects.append(_reject(raw, bytes(row), error))
+            rejects.append(refuse_row(raw, bytes(row), error))
     kept = [each for each in _numbered(events) if not _is_small(each, least_usd)]
     counts = {
         Counted.PAYLOADS: 1,
@@ -288,17 +289,6 @@ def _size(row: Row, name: str) -> Size | None:
 def _usd(row: Row, name: str) -> Usd | None:
     number = number_of(row, name)
     return None if number is None else Usd(number)
-
-
-def _reject(raw: Raw, row: bytes, error: MalformedPayload) -> Reject:
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=error.rule,
-        detail=str(error),
-        payload=row,
-        received_at=raw.received_at,
-    )
 
 
 _READERS: Final[Mapping[Endpoint, Callable[[Raw, Mapping[str, str], Row], list[Claims]]]] = {
