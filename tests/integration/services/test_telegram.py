@@ -143,6 +143,23 @@ async def test_nothing_is_confirmed_before_it_is_stored(lab: Lab) -> None:
     assert [words for _, words in told(restarted, again)] == ["message 3", "message 4", "later"]
 
 
+async def test_what_is_stored_while_it_is_asked_is_confirmed_too(lab: Lab) -> None:
+    """By the next question: no other post has to come for that."""
+    aggregator = lab.bot()
+    async with hearing(aggregator) as heard:
+
+        def store(_request: Request) -> Reply:
+            aggregator.stored(heard.raws[-1].cursor or Cursor(""))
+            return json_reply({"ok": True, "result": lab.telegram.updates})
+
+        for number in range(3):
+            lab.telegram.post("alerts", f"message {number}", bot=True)
+        await heard.until(lambda: told(aggregator, heard).total() == 3)
+        lab.telegram.answers = [store]
+        await heard.until(lambda: lab.telegram.confirmed == [10_000, 10_001, 10_002])
+    assert told(aggregator, heard) == there(lab, "alerts")
+
+
 async def test_a_new_count_of_updates_loses_nothing(lab: Lab) -> None:
     """After a quiet week Telegram counts from another number: lower ones are no old ones."""
     lab.telegram.next_update = 900_000

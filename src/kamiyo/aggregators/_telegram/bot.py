@@ -101,7 +101,8 @@ class Bot:
         url = f"{self._url}/bot{self._token.reveal()}/getUpdates{query}"
         answer = await self._session.request("GET", url)
         updates = self._content(answer.status, answer.body)
-        self._pending, self._stored = self._pending[len(stored) :], 0
+        # More may have been stored while it was asked: that the next question confirms.
+        self._pending, self._stored = self._pending[len(stored) :], self._stored - len(stored)
         given = {*stored, *self._pending}
         found = [numbered for each in updates for numbered in self._numbered(each)]
         return [each for each in self._after_known(found) if each[0] not in given]
