@@ -151,8 +151,9 @@ class Ears:
         self.foreign: list[Key] = []
         # Rows of liquidations, by account and trade, and when each was told first.
         self.told: dict[tuple[str, Key], datetime] = {}
-        # By minute, the most a quote or we ourselves were late, in milliseconds.
-        self.late: Counter[int] = Counter()
+        # By minute, the most a quote was late, and the most we ourselves were, in milliseconds.
+        self.quotes_late: Counter[int] = Counter()
+        self.stood_still: Counter[int] = Counter()
 
     def hear(self, raw: Raw, normalized: Normalized) -> None:
         """One payload and what it said."""
@@ -166,7 +167,7 @@ class Ears:
             case "ws/bbo":
                 heard = to_millis(raw.received_at)
                 behind = heard - msgspec.json.decode(raw.payload)["data"]["time"]
-                self.note_late(heard, behind)
+                _note_most(self.quotes_late, heard, behind)
             case "ws/userFills":
                 told = msgspec.json.decode(raw.payload)["data"]
                 self._hear_fills(told["user"], told["fills"], raw.received_at)
@@ -176,14 +177,18 @@ class Ears:
             case _:
                 pass
 
-    def note_late(self, millis: int, behind: int) -> None:
-        """At this moment something came so much later than it should have."""
-        self.late[millis // 60_000] = max(self.late[millis // 60_000], behind)
+    def note_standstill(self, before: datetime, after: datetime) -> None:
+        """The process meant to go on at the first of these moments."""
+        _note_most(self.stood_still, to_millis(after), to_millis(after) - to_millis(before))
 
     def _hear_fills(self, user: str, fills: Iterable[Mapping[str, Any]], at: datetime) -> None:
         for fill in fills:
             if fill.get("liquidation"):
                 self.told.setdefault((user, (fill["coin"], fill["tid"], fill["time"])), at)
+
+
+def _note_most(most: Counter[int], millis: int, behind: int) -> None:
+    most[millis // 60_000] = max(most[millis // 60_000], behind)
 
 
 class OverheardAggregator(HyperliquidAPIAggregator):
@@ -378,10 +383,9 @@ async def _looking_out(ears: Ears, clock: LapseClock) -> AsyncGenerator[None]:
 
     async def look() -> None:
         while True:
-            before = clock.now()
+            until = clock.now() + step
             await clock.sleep(step)
-            after = clock.now()
-            ears.note_late(to_millis(after), to_millis(after) - to_millis(before + step))
+            ears.note_standstill(until, clock.now())
 
     async with asyncio.TaskGroup() as tasks:
         looking = tasks.create_task(look())

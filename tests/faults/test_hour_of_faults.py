@@ -107,11 +107,14 @@ def _spells(hour: Hour, account: Delivery) -> Iterator[Spell]:
 def late(hour: Hour, *moments: datetime) -> timedelta:
     """How inexact the client's idea of these moments is.
 
-    It may have been as much behind the venue as was measured around them; it allows a second for what the
-    venue has not sent yet, looks at where it stands once a second, and is sent something once a second.
+    It may have been as much behind the venue as was measured around them, and have stood still then; it
+    allows a second for what the venue has not sent yet, looks at where it stands once a second, and is sent
+    something once a second.
     """
     minutes = [to_millis(moment) // 60_000 + near for moment in moments for near in (-1, 0, 1)]
-    return timedelta(milliseconds=max(hour.ears.late[minute] for minute in minutes)) + LOOKS
+    ears = hour.ears
+    millis = sum(max(most[minute] for minute in minutes) for most in (ears.quotes_late, ears.stood_still))
+    return timedelta(milliseconds=millis) + LOOKS
 
 
 def is_explained(
