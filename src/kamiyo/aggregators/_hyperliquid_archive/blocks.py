@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from struct import Struct
 from typing import Final
 
@@ -25,7 +26,7 @@ from kamiyo.hyperliquid.reading import UNREADABLE
 from kamiyo.hyperliquid.rows import FillRows, refusal
 from kamiyo.hyperliquid.wire import decode_fill_block
 
-# A second is any text of its length here: what it says is looked at once for all blocks of it.
+# A second is any text of its length here: what it says is looked at later, once for all blocks of a minute.
 _BEGINNING: Final = re.compile(
     rb'\{"local_time":"[^"]*","block_time":"((.{19})(?:\.[0-9]{1,9})?)","block_number":([0-9]{1,11}),"events":\[',
     re.DOTALL,
@@ -34,14 +35,17 @@ _beginning = _BEGINNING.match
 # The same where every time has nanoseconds: then it is known where what stands.
 _FIRST: Final = b'{"local_time":"'
 _THEN: Final = b'","block_time":"'
-_TEXT: Final = len("2025-10-10T21:16:04")
+_MINUTE: Final = len("2025-10-10T21:16:")
+_SECONDS: Final = frozenset(b"%02d" % second for second in range(60))
+_TEXT: Final = _MINUTE + 2
 _DIGITS: Final = _TEXT + 1
 _WHOLE: Final = _DIGITS + 9
 _TIME: Final = len(_FIRST) + _WHOLE
 _SECOND: Final = _TIME + len(_THEN)
 _NUMBER: Final = _SECOND + _WHOLE
 _NUMBERED: Final = b'","block_number":%d,"events":['
-_BETWEEN: Final = b"]}\n" + _FIRST
+_END: Final = b"]}\n"
+_BETWEEN: Final = _END + _FIRST
 _NAMED, _AUTO_DELEVERAGED, _ESCAPED = MARKERS
 # A letter is found many times sooner than a word; of what a node writes little else has these.
 _LETTERS: Final = {_NAMED: b"q", _AUTO_DELEVERAGED: b"v", _ESCAPED: b"\\"}
@@ -108,7 +112,7 @@ class _Blocks:
     last: int = -2  # before every block there can be, and followed by none
     first_at: bytes | datetime = b""
     last_at: bytes | datetime = b""
-    second: bytes = b""
+    minute: bytes = b""
 
     def decode_all(self) -> None:
         """Decode every line."""
@@ -161,32 +165,33 @@ class _Blocks:
     def _pass_by(self, content: bytes, start: int, stop: int) -> int:
         """Go on over the next blocks; where the first line begins of which more has to be known.
 
-        Nearly every line is passed by here: cutting and comparing takes a third of the time of matching.
+        Nearly every line is passed by here: cutting and comparing takes a third of the time of matching. That
+        a line ends as a block does is seen where the next begins.
         """
-        if not content.startswith(_FIRST, start):
-            return start
-        find, is_at, told = content.find, content.startswith, _NUMBERED % (self.last + 1)
-        cut, size = Struct(f"{_TIME}x{len(_THEN) + _DIGITS}s9s{len(told)}s"), len(told) + _NUMBER
-        read, stop = cut.unpack_from, min(stop, len(content) - size)
-        number, newest, time = self.last, start, _THEN + self.second + b"."
-        while start < stop:
-            second, digits, found = read(content, start)
-            end = find(b"\n", start)
-            if (
-                found != told
-                or find(b"v", start + size, end) >= 0  # of an auto-deleveraging, perhaps
-                or not is_at(_BETWEEN, end - 2)
-                or not digits.isdigit()
-            ):
+        told, at = _NUMBERED % (self.last + 1), max(start - len(_END), 0)
+        beginning = Struct(f"{len(_BETWEEN)}s{_WHOLE}x{len(_THEN) + _DIGITS}s9s{len(told)}s")
+        read, find = beginning.unpack_from, content.find
+        stop = min(stop - len(_END), len(content) - beginning.size)
+        passed, newest, time = self.last, start, b""
+        for number, told in enumerate(map(_NUMBERED.__mod__, count(self.last + 1)), self.last):
+            if not 0 <= at < stop:
                 break
-            if second != time:
-                time = _THEN + second[len(_THEN) : -1] + b"."
-                if second != time or not self._is_second(second[len(_THEN) : -1]):
-                    break
-            number, newest, start = number + 1, start, end + 1
-            told = _NUMBERED % (number + 1)
-        if number != self.last:
-            self.last, self.last_at = number, content[newest + _SECOND : newest + _NUMBER]
+            between, second, digits, found = read(content, at)
+            if between != _BETWEEN:
+                break
+            passed, newest, start = number, start, at + len(_END)
+            if found != told or not digits.isdigit():
+                break
+            if second != time and not self._is_time_of_second(second):
+                break
+            time = second
+            at += beginning.size
+            end = find(b"\n", at)
+            if find(b"v", at, end) >= 0:  # of an auto-deleveraging, perhaps
+                break
+            at = end - len(_END) + 1
+        if passed != self.last:
+            self.last, self.last_at = passed, content[newest + _SECOND : newest + _NUMBER]
         return start
 
     def decode(self, line: bytes) -> None:
@@ -225,15 +230,22 @@ class _Blocks:
         self._follow(int(digits), at)
         return True
 
+    def _is_time_of_second(self, text: bytes) -> bool:
+        """Whether between its key and its digits stands a time."""
+        return (
+            text.startswith(_THEN) and text.endswith(b".") and self._is_second(text[len(_THEN) : -len(b".")])
+        )
+
     def _is_second(self, text: bytes) -> bool:
-        """Whether this is a time; a second has many blocks, and is looked at once."""
-        if text != self.second:
+        """Whether this is a time; a minute has many blocks, and is looked at once."""
+        minute = text[:_MINUTE]
+        if minute != self.minute:
             try:
                 parse_node_time(text.decode())
             except (MalformedPayload, UnicodeDecodeError):
                 return False
-            self.second = text
-        return True
+            self.minute = minute
+        return text[_MINUTE:] in _SECONDS
 
     def _follow(self, number: int, at: bytes | datetime) -> None:
         if number != self.last + 1:

@@ -34,59 +34,80 @@ class Lines:
     def __init__(self, size: int = CHUNK) -> None:
         self._size = size
         self._start = 0
-        self._waiting = bytearray()
-        self._searched = 0
+        # Put together only for a chunk: each copy of all there is would cost as much as a search in it.
+        self._waiting: list[bytes | memoryview] = []
+        self._length = 0
+        self._is_one_line = False  # known of what waits: no line ends in it
         self._left_out = 0  # of a line that is too long: what came behind the part of it that is kept
 
     def take(self, piece: bytes) -> Iterator[Chunk]:
         """The chunks that are complete with this piece."""
+        start = 0
         if self._left_out:
-            end = piece.find(b"\n") + 1
-            self._left_out += end or len(piece)
-            if not end:
+            start = piece.find(b"\n") + 1
+            self._left_out += start or len(piece)
+            if not start:
                 return
             yield self._cut_short()
-            piece = piece[end:]
-        self._waiting += piece
-        while len(self._waiting) >= self._size and (cut := self._cut()):
-            yield self._chunk(cut)
+        while self._length + len(piece) - start >= self._size:
+            cut = self._cut(piece, start)
+            if not cut and self._length and not self._is_one_line:
+                piece, start = self._put_together(memoryview(piece)[start:]), 0
+                cut = self._cut(piece, start)
+            if not cut:
+                self._is_one_line = True
+                break
+            yield self._chunk(memoryview(piece)[start:cut])
+            start = cut
+        self._wait(memoryview(piece)[start:] if start else piece)
 
     def whole(self) -> Iterator[Chunk]:
         """The lines that are complete, of what nothing good will follow."""
-        cut = self._waiting.rfind(b"\n") + 1
+        waiting = self._put_together()
+        cut = waiting.rfind(b"\n") + 1
         if cut:
-            yield self._chunk(cut)
+            yield self._chunk(memoryview(waiting)[:cut])
 
     def rest(self) -> Iterator[Chunk]:
         """What is left at the end: a last line without its end is a line, too."""
         if self._left_out:
             yield self._cut_short()
-        elif self._waiting:
-            yield self._chunk(len(self._waiting))
+        elif self._length:
+            yield self._chunk()
 
-    def _cut(self) -> int:
-        """Where the next chunk ends; 0 where nobody knows yet."""
-        waiting, size = self._waiting, self._size
-        cut = waiting.rfind(b"\n", 0, size) + 1 or waiting.find(b"\n", max(size, self._searched)) + 1
-        if not cut:
-            self._searched = len(waiting)
-            if len(waiting) > LONGEST_LINE:
-                self._left_out = len(waiting) - KEPT_OF_TOO_LONG
-                del waiting[KEPT_OF_TOO_LONG:]
-        return cut
+    def _cut(self, piece: bytes, start: int) -> int:
+        """Where the next chunk ends in this piece; 0 if not in it, or where what waits has to be searched."""
+        if self._is_one_line:
+            return piece.find(b"\n", start) + 1
+        room = start + self._size - self._length
+        cut = piece.rfind(b"\n", start, room) + 1
+        return cut if cut or self._length else piece.find(b"\n", room) + 1
 
-    def _chunk(self, cut: int) -> Chunk:
-        kept = cut if cut - 1 <= LONGEST_LINE else KEPT_OF_TOO_LONG
-        chunk = Chunk(self._start, self._start + cut, bytes(memoryview(self._waiting)[:kept]))
-        del self._waiting[:cut]
-        self._start, self._searched = chunk.end, 0
+    def _wait(self, piece: bytes | memoryview) -> None:
+        self._waiting.append(piece)
+        self._length += len(piece)
+        if self._is_one_line and self._length > LONGEST_LINE:
+            self._left_out = self._length - KEPT_OF_TOO_LONG
+            self._waiting = [self._put_together()[:KEPT_OF_TOO_LONG]]
+
+    def _put_together(self, *more: memoryview) -> bytes:
+        """All that waits, and what came; nothing waits then."""
+        together = b"".join((*self._waiting, *more))
+        self._waiting, self._length, self._is_one_line = [], 0, False
+        return together
+
+    def _chunk(self, *more: memoryview) -> Chunk:
+        content = self._put_together(*more)
+        end = self._start + len(content)
+        kept = content if len(content) - 1 <= LONGEST_LINE else content[:KEPT_OF_TOO_LONG]
+        chunk = Chunk(self._start, end, kept)
+        self._start = end
         return chunk
 
     def _cut_short(self) -> Chunk:
-        length = len(self._waiting) + self._left_out
-        chunk = Chunk(self._start, self._start + length, bytes(self._waiting))
-        self._waiting.clear()
-        self._start, self._searched, self._left_out = chunk.end, 0, 0
+        content = self._put_together()
+        chunk = Chunk(self._start, self._start + len(content) + self._left_out, content)
+        self._start, self._left_out = chunk.end, 0
         return chunk
 
 

@@ -1,5 +1,6 @@
 """A chunk of blocks: every liquidation in it, which blocks it holds, and what of it was refused."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -77,6 +78,28 @@ def test_every_liquidation_is_what_the_nodes_own_lines_say(decode: Decode) -> No
     assert found.block is None
 
 
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize("seed", range(5))
+def test_no_liquidation_is_passed_by_among_many_blocks(seed: int, decode: Decode) -> None:
+    """Wherever it stands, whatever stands around it, and whoever's name has a letter of a marker."""
+    chance = random.Random(seed)
+    kinds = [
+        list,
+        lambda: [ordinary()] * chance.randint(1, 9),
+        lambda: [ordinary(coin="vntl:OPENAI")],
+        lambda: [ordinary(), liquidated(tid=chance.getrandbits(40))],
+        lambda: [adl(MAKER), adl(VICTIM)],
+    ]
+    rows = [chance.choices(kinds, (3, 9, 1, 1, 1))[0]() for _ in range(300)]
+    lines = [block(number, *each, second=number // 12) for number, each in enumerate(rows, 1)]
+    found = read(*lines, decode=decode)
+    alone = [event for line in lines for event in read(line, decode=decode).events]
+    assert list(found.events) == alone
+    assert len(alone) == sum(b"liquidatedUser" in line for line in lines)
+    assert found.block_runs == [a_run(1, 300, 0, 25)]
+    assert found.rejects == []
+
+
 def test_all_fills_are_given_and_counted_where_all_are_decoded() -> None:
     """Fills are ordinary, liquidated, underwater and refused ones."""
     found = read(*CHUNK, decode=Decode.ALL)
@@ -136,6 +159,18 @@ def test_a_line_that_cannot_be_read_is_refused_alone(line: bytes, rule: str, dec
     assert [(run.first, run.last) for run in found.block_runs] == [(4, 4), (6, 6)]
     assert found.counts[Counted.REJECTS] == 1
     assert found.counts[Counted.REFUSED_FILLS] == 0
+
+
+@pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize("place", [0, 1, 40, 98, 99])
+def test_a_deleveraging_without_its_loser_is_found_among_many_blocks(place: int, decode: Decode) -> None:
+    """Nothing names a liquidated user there, and still it must not pass for an ordinary row."""
+    lines = [block(number, ordinary()) for number in range(100)]
+    lines[place] = block(place, ordinary(), ordinary(dir="Auto-Deleveraging"), ordinary())
+    found = read(*lines, decode=decode)
+    assert [each.rule for each in found.rejects] == ["adl_without_liquidated_user"]
+    read_whole = {number for run in found.block_runs for number in range(run.first, run.last + 1)}
+    assert read_whole == set(range(100)) - {place}
 
 
 @pytest.mark.parametrize("decode", BOTH)
@@ -208,6 +243,7 @@ def test_liquidations_are_found_in_the_first_and_the_last_line() -> None:
             "malformed",
         ),
         ((b'"block_time":"2025-10-10T21:16:00.250', b'"block_time":"2025-10-10T21:16:00.x50'), "not_a_time"),
+        ((b'"block_time":"2025-10-10T21:16:00.250', b'"block_time":"2025-10-10T21:16:00x250'), "not_a_time"),
         ((b'{"local_time":', b'["local_time":'), "malformed"),
         ((b"]}", b"]]"), "malformed"),
     ],

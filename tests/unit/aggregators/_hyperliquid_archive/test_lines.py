@@ -1,6 +1,7 @@
 """Chunks of whole lines: nothing is lost, nothing is cut, and the pieces do not matter."""
 
 import random
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_last_line_without_its_end_is_a_line() -> None:
 def test_chunks_are_whole_lines_and_the_same_for_any_pieces(seed: int) -> None:
     """What came over the wire in which pieces is chance; spans have to be the same at every reading."""
     chance = random.Random(seed)
-    lengths = [chance.choice((1, 50, 5_000, CHUNK // 2, CHUNK + 7)) for _ in range(60)]
+    lengths = chance.choices((1, 50, 5_000, CHUNK // 2, CHUNK + 7, 2 * CHUNK), (9, 9, 99, 2, 2, 2), k=400)
     content = b"".join(b"y" * (length - 1) + b"\n" for length in lengths) + b"the last one"
     expected = list(whole_line_chunks([content]))
     assert b"".join(each.content for each in expected) == content
@@ -52,6 +53,9 @@ def test_chunks_are_whole_lines_and_the_same_for_any_pieces(seed: int) -> None:
     assert all(len(each.content) <= CHUNK or each.content.count(b"\n") <= 1 for each in expected)
     cuts = [chance.choice((1, 10, CHUNK, 300_000)) for _ in range(30)]
     assert list(whole_line_chunks(pieces_of(content, *cuts))) == expected
+    for size in (999, 40_000, CHUNK - 1):
+        pieces = pieces_of(content, *[size] * (len(content) // size))
+        assert list(whole_line_chunks(pieces)) == expected
 
 
 @pytest.mark.parametrize("size", [len(LINE), CHUNK, SEARCHED])
@@ -82,6 +86,18 @@ def test_a_line_that_is_too_long_is_a_chunk_of_its_own_and_cut_short() -> None:
     in_pieces = pieces_of(content, *[1 << 20] * 17)
     assert list(whole_line_chunks(in_pieces)) == chunks
     assert list(whole_line_chunks(pieces_of(content, 100 + LONGEST_LINE + 1))) == chunks
+
+
+def test_of_a_line_without_an_end_little_is_held() -> None:
+    """However much of it comes: whoever writes an archive must not be able to fill our memory."""
+    lines, piece = Lines(), b"z" * (1 << 20)
+    tracemalloc.start()
+    for _ in range(64):
+        assert list(lines.take(piece)) == []
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * LONGEST_LINE
+    assert next(each.end for each in lines.take(b"\n" + LINE * CHUNK)) == 64 * len(piece) + 1
 
 
 def test_the_longest_line_is_whole() -> None:
