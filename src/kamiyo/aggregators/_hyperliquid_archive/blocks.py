@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from struct import Struct
 from typing import Final
 
@@ -43,9 +42,12 @@ _WHOLE: Final = _DIGITS + 9
 _TIME: Final = len(_FIRST) + _WHOLE
 _SECOND: Final = _TIME + len(_THEN)
 _NUMBER: Final = _SECOND + _WHOLE
-_NUMBERED: Final = b'","block_number":%d,"events":['
-_END: Final = b"]}\n"
-_BETWEEN: Final = _END + _FIRST
+_NUMBERED: Final = b'","block_number":%d'
+# The rest of a number, and what follows it: making them for each line would take longer than finding its end.
+_THOUSAND: Final = 1_000
+_REST: Final = [b'%03d,"events":[' % number for number in range(_THOUSAND)]
+_BETWEEN: Final = b"]}\n" + _FIRST
+_END: Final = len(b"]}\n")
 _NAMED, _AUTO_DELEVERAGED, _ESCAPED = MARKERS
 # A letter is found many times sooner than a word; of what a node writes little else has these.
 _LETTERS: Final = {_NAMED: b"q", _AUTO_DELEVERAGED: b"v", _ESCAPED: b"\\"}
@@ -168,28 +170,28 @@ class _Blocks:
         Nearly every line is passed by here: cutting and comparing takes a third of the time of matching. That
         a line ends as a block does is seen where the next begins.
         """
-        told, at = _NUMBERED % (self.last + 1), max(start - len(_END), 0)
-        beginning = Struct(f"{len(_BETWEEN)}s{_WHOLE}x{len(_THEN) + _DIGITS}s9s{len(told)}s")
-        read, find = beginning.unpack_from, content.find
-        stop = min(stop - len(_END), len(content) - beginning.size)
+        thousand, first = divmod(self.last + 1, _THOUSAND)
+        told, at = _NUMBERED % thousand, max(start - _END, 0)
+        beginning = Struct(f"{len(_BETWEEN)}s{_WHOLE}x{len(_THEN) + _DIGITS}s9s{len(told)}s{len(_REST[0])}s")
+        read, find, size = beginning.unpack_from, content.find, beginning.size
+        stop = min(stop - _END, len(content) - size)
         passed, newest, time = self.last, start, b""
-        for number, told in enumerate(map(_NUMBERED.__mod__, count(self.last + 1)), self.last):
+        for number, last in enumerate(_REST[first:], self.last):
             if not 0 <= at < stop:
                 break
-            between, second, digits, found = read(content, at)
+            between, second, digits, found, rest = read(content, at)
             if between != _BETWEEN:
                 break
-            passed, newest, start = number, start, at + len(_END)
-            if found != told or not digits.isdigit():
+            passed, newest, start = number, start, at + _END
+            if rest != last or found != told or not digits.isdigit():
                 break
             if second != time and not self._is_time_of_second(second):
                 break
             time = second
-            at += beginning.size
-            end = find(b"\n", at)
-            if find(b"v", at, end) >= 0:  # of an auto-deleveraging, perhaps
+            end = find(b"\n", at + size)
+            if find(b"v", at + size, end) >= 0:  # of an auto-deleveraging, perhaps
                 break
-            at = end - len(_END) + 1
+            at = end + 1 - _END
         if passed != self.last:
             self.last, self.last_at = passed, content[newest + _SECOND : newest + _NUMBER]
         return start

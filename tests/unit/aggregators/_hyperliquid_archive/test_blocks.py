@@ -51,6 +51,7 @@ def counts(normalized: Normalized) -> dict[Counted, int]:
     return {name: number for name, number in normalized.counts.items() if number}
 
 
+FIRST = 758_800_950  # of many: some more and a thousand is full
 USUAL = b"2025-10-10T21:16:00.250"
 CHUNK = [
     block(7, ordinary(), ordinary()),
@@ -91,12 +92,12 @@ def test_no_liquidation_is_passed_by_among_many_blocks(seed: int, decode: Decode
         lambda: [adl(MAKER), adl(VICTIM)],
     ]
     rows = [chance.choices(kinds, (3, 9, 1, 1, 1))[0]() for _ in range(300)]
-    lines = [block(number, *each, second=number // 12) for number, each in enumerate(rows, 1)]
+    lines = [block(FIRST + place, *each, second=place // 12) for place, each in enumerate(rows)]
     found = read(*lines, decode=decode)
     alone = [event for line in lines for event in read(line, decode=decode).events]
     assert list(found.events) == alone
     assert len(alone) == sum(b"liquidatedUser" in line for line in lines)
-    assert found.block_runs == [a_run(1, 300, 0, 25)]
+    assert found.block_runs == [a_run(FIRST, FIRST + 299, 0, 24)]
     assert found.rejects == []
 
 
@@ -134,6 +135,16 @@ def test_a_hole_splits_the_run(decode: Decode) -> None:
 
 
 @pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize("missing", [1, 10, 1_000, 1_000_000, 10**9])
+def test_no_hole_among_many_blocks_is_overlooked(missing: int, decode: Decode) -> None:
+    """However much alike the numbers around it are."""
+    numbers = [FIRST, FIRST + 1, FIRST + 2, FIRST + 3 + missing, FIRST + 4 + missing, FIRST + 5 + missing]
+    lines = [block(number, ordinary()) for number in numbers]
+    runs = [(run.first, run.last) for run in read(*lines, decode=decode).block_runs]
+    assert runs == [(numbers[0], numbers[2]), (numbers[3], numbers[5])]
+
+
+@pytest.mark.parametrize("decode", BOTH)
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
@@ -162,14 +173,14 @@ def test_a_line_that_cannot_be_read_is_refused_alone(line: bytes, rule: str, dec
 
 
 @pytest.mark.parametrize("decode", BOTH)
-@pytest.mark.parametrize("place", [0, 1, 40, 98, 99])
+@pytest.mark.parametrize("place", [0, 1, 40, 49, 50, 51, 98, 99])
 def test_a_deleveraging_without_its_loser_is_found_among_many_blocks(place: int, decode: Decode) -> None:
     """Nothing names a liquidated user there, and still it must not pass for an ordinary row."""
-    lines = [block(number, ordinary()) for number in range(100)]
-    lines[place] = block(place, ordinary(), ordinary(dir="Auto-Deleveraging"), ordinary())
+    lines = [block(FIRST + number, ordinary()) for number in range(100)]
+    lines[place] = block(FIRST + place, ordinary(), ordinary(dir="Auto-Deleveraging"), ordinary())
     found = read(*lines, decode=decode)
     assert [each.rule for each in found.rejects] == ["adl_without_liquidated_user"]
-    read_whole = {number for run in found.block_runs for number in range(run.first, run.last + 1)}
+    read_whole = {number - FIRST for run in found.block_runs for number in range(run.first, run.last + 1)}
     assert read_whole == set(range(100)) - {place}
 
 
@@ -248,23 +259,26 @@ def test_liquidations_are_found_in_the_first_and_the_last_line() -> None:
         ((b"]}", b"]]"), "malformed"),
     ],
 )
-@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("before", [1, 2, 3, 49, 50, 51, 60])
 def test_a_damaged_line_is_noticed_however_many_good_ones_were_passed_by(
     instead: tuple[bytes, bytes], rule: str, before: int, decode: Decode
 ) -> None:
     """It is refused by its name, and the run of blocks ends before it."""
-    good = [block(number, ordinary()) for number in range(1, before + 1)]
-    found = read(
-        *good, block(before + 1, ordinary()).replace(*instead), block(before + 2, ordinary()), decode=decode
-    )
+    lines = [block(FIRST + number, ordinary()) for number in range(before + 2)]
+    lines[before] = lines[before].replace(*instead)
+    found = read(*lines, decode=decode)
     assert [refused.rule for refused in found.rejects] == [rule]
-    assert [(run.first, run.last) for run in found.block_runs] == [(1, before), (before + 2, before + 2)]
+    runs = [(run.first - FIRST, run.last - FIRST) for run in found.block_runs]
+    assert runs == [(0, before - 1), (before + 1, before + 1)]
 
 
 @pytest.mark.parametrize("decode", BOTH)
 def test_the_time_of_a_run_is_that_of_its_blocks(decode: Decode) -> None:
     """Also where its blocks are of several seconds, and where the last line has no end."""
-    lines = [block(number, ordinary(), second=number // 2) for number in (*range(2, 9), 20, 21)]
+    lines = [block(FIRST + place, ordinary(), second=place // 2) for place in (*range(2, 109), 112, 113)]
     found = fill_blocks(a_raw(payload=b"\n".join(lines)), CHAIN, decode)
-    assert found.block_runs == [a_run(2, 8, 1, 4), a_run(20, 21, 10, 10)]
+    assert found.block_runs == [
+        a_run(FIRST + 2, FIRST + 108, 1, 54),
+        a_run(FIRST + 112, FIRST + 113, 56, 56),
+    ]
     assert found.rejects == []
