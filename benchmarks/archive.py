@@ -22,7 +22,7 @@ from tests.services.archive_blocks import RECORDED, Minute, real_blocks, simulat
 # A smaller one says only whether all of it works.
 SIZE_VARIABLE = "KAMIYO_BENCH_BYTES"
 _SIZE = 1 << 30
-_ROUNDS = 3
+_ROUNDS = 5
 # One block in 140, as in four whole days of a node's files; the minute itself has one in 700.
 _LIQUIDATIONS = 5
 _DUCKDB, _POLARS = "DuckDB read_json", "Polars scan_ndjson"
