@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from kamiyo.core.archives import BlockRun
-from kamiyo.core.events import LiquidatedFill
 from kamiyo.core.ids import Chain, SourceName
 from kamiyo.core.ports import Batch
 from kamiyo.core.time import hour_of
@@ -76,9 +75,9 @@ async def store_block_runs(connection: Connection, batch: Batch) -> None:
         await connection.execute(_ADD_BLOCKS, batch.source, batch.chain, hour, ranges, first_at, last_at)
 
 
-async def store_fill_hours(connection: Connection, fills: Iterable[LiquidatedFill]) -> None:
+async def store_fill_hours(connection: Connection, moments: Iterable[tuple[Chain, datetime]]) -> None:
     """Keep that something is new of the hours of these fills; their writers hold the locks of these hours."""
-    changed = list({(fill.chain, hour_of(fill.timestamp)) for fill in fills})
+    changed = list({(chain, hour_of(moment)) for chain, moment in moments})
     await connection.execute(
         _ADD_FILLS, [chain for chain, _hour in changed], [hour for _chain, hour in changed]
     )

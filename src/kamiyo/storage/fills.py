@@ -211,7 +211,7 @@ async def _copy_folds(
 ) -> dict[LiquidationId, bytes]:
     """Copy the liquidations these fills make into a table; what tells of each."""
     rows = [(identity, *liquidation_row(fold(identity, fills))) for identity, fills in folds]
-    rows.sort()  # only now, as the fills lie in the order they were made in; see FillRows
+    rows.sort(key=itemgetter(0))  # only now, as the fills lie in the order they were made in; see FillRows
     await _copy(connection, table, LIQUIDATION_COLUMNS, [line for _identity, line, _message in rows])
     return {identity: message for identity, _line, message in rows}
 

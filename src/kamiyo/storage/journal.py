@@ -182,7 +182,7 @@ async def _write(
     await lock_casebook(connection, batch.events)
     stored = await store_fills(connection, rows)
     if stored.messages:
-        await store_fill_hours(connection, _only(LiquidatedFill, batch.events))
+        await store_fill_hours(connection, ((chain, moment) for chain, _asset, moment in rows.shared))
     filed = await store_reports(connection, batch.events, matching, at)
     new_rows = await _store_accounts(connection, _only(AccountLiquidation, batch.events))
     new_rows += await _store_movements(connection, _only(LedgerMovement, batch.events))
