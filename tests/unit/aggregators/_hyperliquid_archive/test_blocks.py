@@ -173,6 +173,37 @@ def test_a_line_that_cannot_be_read_is_refused_alone(line: bytes, rule: str, dec
 
 
 @pytest.mark.parametrize("decode", BOTH)
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_chunk_says_what_its_lines_say_alone(seed: int, decode: Decode) -> None:
+    """Whatever happened to it: what is passed by in a hurry is what a look at each line would let pass."""
+    chance = random.Random(seed)
+    kinds: list[list[tuple[str, dict[str, Any]]]]
+    kinds = [[ordinary()], [ordinary()] * 2, [liquidated()], [adl(MAKER), adl(VICTIM)], []]
+    rows = [chance.choices(kinds, (9, 9, 1, 1, 1))[0] for _ in range(80)]
+    content = bytearray(b"\n".join(block(FIRST + place, *each) for place, each in enumerate(rows)))
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(len(content))
+        match chance.randrange(3):
+            case 0:
+                content[at] = chance.randrange(256)
+            case 1:
+                del content[at : at + chance.randint(1, 300)]
+            case _:
+                content[at:at] = chance.choice((b"\n", b"]}\n", b"\n\n", b"v", b"0", b'"liquidatedUser"'))
+    lines = bytes(content).removesuffix(b"\n").split(b"\n")
+    found, alone = read(*lines, decode=decode), [read(line, decode=decode) for line in lines]
+    assert list(found.events) == [event for each in alone for event in each.events]
+    refused = sorted((each.rule, each.payload) for said in alone for each in said.rejects)
+    assert sorted((each.rule, each.payload) for each in found.rejects) == refused
+    assert numbers_of(found) == [number for said in alone for number in numbers_of(said)]
+
+
+def numbers_of(said: Normalized) -> list[int]:
+    """Every block that was read, in the order they stood in."""
+    return [number for run in said.block_runs for number in range(run.first, run.last + 1)]
+
+
+@pytest.mark.parametrize("decode", BOTH)
 @pytest.mark.parametrize("place", [0, 1, 40, 49, 50, 51, 98, 99])
 def test_a_deleveraging_without_its_loser_is_found_among_many_blocks(place: int, decode: Decode) -> None:
     """Nothing names a liquidated user there, and still it must not pass for an ordinary row."""
@@ -180,8 +211,7 @@ def test_a_deleveraging_without_its_loser_is_found_among_many_blocks(place: int,
     lines[place] = block(FIRST + place, ordinary(), ordinary(dir="Auto-Deleveraging"), ordinary())
     found = read(*lines, decode=decode)
     assert [each.rule for each in found.rejects] == ["adl_without_liquidated_user"]
-    read_whole = {number - FIRST for run in found.block_runs for number in range(run.first, run.last + 1)}
-    assert read_whole == set(range(100)) - {place}
+    assert {number - FIRST for number in numbers_of(found)} == set(range(100)) - {place}
 
 
 @pytest.mark.parametrize("decode", BOTH)
