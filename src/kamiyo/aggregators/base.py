@@ -21,16 +21,7 @@ from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import Gap
 from kamiyo.core.exploits import Exploit
 from kamiyo.core.ids import MAINNET, Address, Chain, Cursor, SourceName
-from kamiyo.core.ports import (
-    Normalized,
-    Raw,
-    Reject,
-    Spending,
-    UsdBudget,
-    UsdSpending,
-    UserSlots,
-    WeightBudget,
-)
+from kamiyo.core.ports import Normalized, Raw, Spending, UsdBudget, UsdSpending, UserSlots, WeightBudget
 from kamiyo.core.reports import Report
 from kamiyo.core.slots import HeldSlot
 from kamiyo.core.sources import SourceDescription
@@ -280,15 +271,3 @@ class AggregatorSpec(Generic[S]):
     name: SourceName
     settings: type[S]
     build: Callable[[S, Toolbox], BaseAggregator]
-
-
-def refuse_row(raw: Raw, row: bytes, error: MalformedPayload) -> Reject:
-    """One row of a payload, refused alone, with the rule it breaks."""
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=error.rule,
-        detail=str(error),
-        payload=row,
-        received_at=raw.received_at,
-    )

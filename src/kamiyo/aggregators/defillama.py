@@ -27,7 +27,7 @@ from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Alive, S
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.ids import Cursor, SourceName
 from kamiyo.core.money import Usd, is_plain_decimal, plain
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Normalized, Raw, Reject, reject
 from kamiyo.core.reports import (
     LONGEST_TEXT,
     LONGEST_TITLE,
@@ -327,14 +327,9 @@ def _citations(link: str) -> tuple[Citation, ...]:
 
 
 def _reject(raw: Raw, name: str, cell: msgspec.Raw) -> Reject:
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule="unreadable_cell",
-        detail=f"the cell {name} cannot be read; the rest of the row can",
-        payload=b'{"%s":%s}' % (name.encode(), bytes(cell)),
-        received_at=raw.received_at,
-    )
+    detail = f"the cell {name} cannot be read; the rest of the row can"
+    payload = b'{"%s":%s}' % (name.encode(), bytes(cell))
+    return reject(raw, rule="unreadable_cell", detail=detail, payload=payload)
 
 
 AGGREGATOR = AggregatorSpec(name=_NAME, settings=DefiLlamaSettings, build=DefiLlamaAggregator)

@@ -29,11 +29,11 @@ from kamiyo.aggregators._github_historical.rows import (
     read_trade,
 )
 from kamiyo.aggregators._github_historical.tables import Table, chunks_of, records_of
-from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox, refuse_row
+from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox
 from kamiyo.core.errors import MalformedPayload, SourceUnavailable
 from kamiyo.core.events import AccountLiquidation, LedgerMovement
 from kamiyo.core.ids import MAINNET
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject, Span
+from kamiyo.core.ports import Counted, Normalized, Raw, Reject, Span, reject
 from kamiyo.core.reports import Facts, Grade, Medium, Precision, Report, ReportId, ReportKind
 from kamiyo.core.sources import ANY_AGE, CoverageLabel, SourceDescription, SourceType, Subject
 from kamiyo.core.time import rfc3339
@@ -213,7 +213,7 @@ class _Rows:
             try:
                 yield read(self._table.cells(row))
             except MalformedPayload as error:
-                self.rejects.append(refuse_row(self.raw, row, error))
+                self.rejects.append(reject(self.raw, rule=error.rule, detail=str(error), payload=row))
 
 
 def _movements(rows: _Rows) -> Normalized:

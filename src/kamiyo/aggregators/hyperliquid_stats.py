@@ -18,12 +18,12 @@ import msgspec
 
 from kamiyo.aggregators._files import FileRefused, FilesAggregator, Told, check_url
 from kamiyo.aggregators._lists import Known, digest
-from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox, refuse_row
+from kamiyo.aggregators.base import AggregatorSettings, AggregatorSpec, Toolbox
 from kamiyo.core.claims import ClaimedTotal
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ids import MAINNET, SourceName
 from kamiyo.core.money import Usd
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Normalized, Raw, Reject, reject
 from kamiyo.core.sources import ANY_AGE, CoverageLabel, SourceDescription, SourceType, Subject
 
 _NAME: Final = SourceName("hyperliquid_stats")
@@ -143,7 +143,7 @@ class HyperliquidStatsAggregator(FilesAggregator):
             try:
                 _add(totals, _total(raw, bytes(row)))
             except MalformedPayload as error:
-                rejects.append(refuse_row(raw, bytes(row), error))
+                rejects.append(reject(raw, rule=error.rule, detail=str(error), payload=bytes(row)))
         counts = {
             Counted.PAYLOADS: 1,
             Counted.CLAIMED_TOTALS: len(totals),

@@ -58,6 +58,18 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     received_at: Utc
 
 
+def reject(raw: Raw, *, rule: str, detail: str, payload: bytes | None = None) -> Reject:
+    """A refusal of the whole payload, or of the part of it given."""
+    return Reject(
+        source=raw.source,
+        stream=raw.stream,
+        rule=rule,
+        detail=detail,
+        payload=raw.payload if payload is None else payload,
+        received_at=raw.received_at,
+    )
+
+
 class Counted(enum.StrEnum):
     """What the accounting of payloads tells apart.
 

@@ -11,7 +11,7 @@ import msgspec
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import FillRow, LiquidatedFill
 from kamiyo.core.ids import Chain
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Normalized, Raw, Reject, reject
 from kamiyo.core.time import from_millis
 from kamiyo.hyperliquid.fills import (
     FIRST_MILLIS,
@@ -120,14 +120,7 @@ class FillRows:
 
 def refusal(raw: Raw, rule: str, error: Exception, payload: msgspec.Raw | bytes) -> Reject:
     """A part of a payload refused for breaking a rule."""
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=rule,
-        detail=detail_of(error),
-        payload=bytes(payload),
-        received_at=raw.received_at,
-    )
+    return reject(raw, rule=rule, detail=detail_of(error), payload=bytes(payload))
 
 
 def detail_of(error: Exception) -> str:

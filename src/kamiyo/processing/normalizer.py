@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kamiyo.core.errors import MalformedPayload
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Normalized, Raw, reject
 
 Normalize = Callable[[Raw], Normalized]
 
@@ -17,15 +17,3 @@ def normalize(source_normalize: Normalize, raw: Raw) -> Normalized:
     except MalformedPayload as error:
         refused = reject(raw, rule=error.rule, detail=str(error))
         return Normalized(rejects=(refused,), counts={Counted.PAYLOADS: 1, Counted.REJECTS: 1})
-
-
-def reject(raw: Raw, *, rule: str, detail: str, payload: bytes | None = None) -> Reject:
-    """A refusal of the whole payload, or of the part of it given."""
-    return Reject(
-        source=raw.source,
-        stream=raw.stream,
-        rule=rule,
-        detail=detail,
-        payload=raw.payload if payload is None else payload,
-        received_at=raw.received_at,
-    )

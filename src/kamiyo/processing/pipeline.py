@@ -13,13 +13,13 @@ from kamiyo.aggregators.base import Alive, BaseAggregator
 from kamiyo.core.errors import StorageRefused
 from kamiyo.core.events import Gap
 from kamiyo.core.ids import Cursor
-from kamiyo.core.ports import Batch, Counted, Event, Journal, Raw, Reject, Tally, Written
+from kamiyo.core.ports import Batch, Counted, Event, Journal, Raw, Reject, Tally, Written, reject
 from kamiyo.core.time import Clock
 from kamiyo.core.validation import not_from_the_future
 from kamiyo.kit import metrics
 from kamiyo.processing.continuity import Continuity
 from kamiyo.processing.deduplicator import Deduplicator
-from kamiyo.processing.normalizer import normalize, reject
+from kamiyo.processing.normalizer import normalize
 from kamiyo.processing.validator import validate
 
 MAX_BATCH_PAYLOADS = 500

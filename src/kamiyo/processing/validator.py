@@ -11,14 +11,13 @@ import msgspec
 from kamiyo.core.claims import Claim, ClaimedPosition, ClaimedTotal
 from kamiyo.core.codec import to_json
 from kamiyo.core.events import FillRow, LiquidatedFill
-from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Event, Normalized, Raw, Reject, reject
 from kamiyo.core.reports import Report
 from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
 from kamiyo.core.trade_rules import broken_trades
 from kamiyo.core.trades import Trade
 from kamiyo.core.validation import broken_rows, broken_rule
-from kamiyo.processing.normalizer import reject
 
 _encode = msgspec.json.Encoder().encode
 

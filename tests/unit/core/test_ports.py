@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from kamiyo.core.ports import Batch, Counted, Normalized, Span, Written
+from kamiyo.core.ports import Batch, Counted, Normalized, Span, Written, reject
 from tests.builders import NODE, a_batch, a_liquidated_fill, a_raw, a_reject, a_span, a_tally
 
 FILLS = {
@@ -33,6 +33,13 @@ def test_a_write_that_changed_nothing_says_so() -> None:
     """Zero is the default of every count of changes, and any change differs from it."""
     assert Written() == Written(new_fills=0, changed_liquidations=0, new_rows=0)
     assert Written(new_fills=1) != Written()
+
+
+def test_a_refused_part_is_kept_instead_of_the_whole() -> None:
+    """Where only a row is refused, the reject holds the row and not its block."""
+    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d", payload=b"2").payload == b"2"
+    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d").payload == b"[1,2]"
+    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d", payload=b"").payload == b""
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.ports import Counted, Normalized
-from kamiyo.processing.normalizer import normalize, reject
+from kamiyo.processing.normalizer import normalize
 from tests.builders import NOW, a_raw
 
 
@@ -24,10 +24,3 @@ def test_a_payload_nobody_understands_becomes_one_reject_that_holds_it() -> None
     assert normalized.counts == {Counted.PAYLOADS: 1, Counted.REJECTS: 1}
     assert not normalized.events
     assert normalized.block is None
-
-
-def test_a_refused_part_is_kept_instead_of_the_whole() -> None:
-    """Where only a row is refused, the reject holds the row and not its block."""
-    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d", payload=b"2").payload == b"2"
-    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d").payload == b"[1,2]"
-    assert reject(a_raw(payload=b"[1,2]"), rule="r", detail="d", payload=b"").payload == b""

@@ -22,14 +22,13 @@ from kamiyo.aggregators._coinglass.values import (
     read_row,
     text_of,
 )
-from kamiyo.aggregators.base import refuse_row
 from kamiyo.core.claims import Claim, ClaimedAction, ClaimedPosition, ClaimedTotal, Claims
 from kamiyo.core.errors import MalformedPayload
 from kamiyo.core.events import MarginMode
 from kamiyo.core.ids import parse_address
 from kamiyo.core.margin import Direction
 from kamiyo.core.money import Price, Size, Usd
-from kamiyo.core.ports import Counted, Normalized, Raw, Reject
+from kamiyo.core.ports import Counted, Normalized, Raw, Reject, reject
 
 SOCKET: Final = "liquidationOrders"
 _EVERYWHERE: Final = "all"
@@ -104,7 +103,7 @@ def _normalized(raw: Raw, rows: Sequence[msgspec.Raw], read: _Read, least_usd: D
         try:
             events += read(read_row(bytes(row)))
         except MalformedPayload as error:
-            rejects.append(refuse_row(raw, bytes(row), error))
+            rejects.append(reject(raw, rule=error.rule, detail=str(error), payload=bytes(row)))
     kept = [each for each in _numbered(events) if not _is_small(each, least_usd)]
     counts = {
         Counted.PAYLOADS: 1,

@@ -176,14 +176,14 @@ class _Blocks:
         read, find, size = beginning.unpack_from, content.find, beginning.size
         stop = min(stop - _END, len(content) - size)
         passed, newest, time = self.last, start, b""
-        for number, last in enumerate(_REST[first:], self.last):
+        for number, wanted in enumerate(_REST[first:], self.last):  # of the line before, and of this one
             if not 0 <= at < stop:
                 break
             between, second, digits, found, rest = read(content, at)
             if between != _BETWEEN:
                 break
             passed, newest, start = number, start, at + _END
-            if rest != last or found != told or not digits.isdigit():
+            if rest != wanted or found != told or not digits.isdigit():
                 break
             if second != time and not self._is_time_of_second(second):
                 break
