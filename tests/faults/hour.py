@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from kamiyo.aggregators._hyperliquid_api.quiet import SHORTEST
 from kamiyo.aggregators.base import Session, Toolbox
 from kamiyo.aggregators.hyperliquid_api import HyperliquidAPIAggregator, HyperliquidAPISettings
 from kamiyo.core.errors import SourceUnavailable
@@ -69,6 +70,8 @@ STANDSTILLS = 2
 WARM_AT = STARTS_AT + timedelta(minutes=20)
 SCANS_PER_MINUTE = 120
 NEIGHBOUR_EVERY = timedelta(seconds=3)
+LONG = SHORTEST  # a standstill that can be taken for silence
+AWAKE_AFTER = timedelta(seconds=20)  # of it what came meanwhile has been taken
 _PATIENCE = 20  # seconds of the machine for what came last to be stored
 _SUMS = ("trades", "duplicate_trades", "refused_trades", "rejects", "fills", "liquidated_fills")
 
@@ -154,6 +157,7 @@ class Ears:
         # By minute, the most a quote was late, and the most we ourselves were, in milliseconds.
         self.quotes_late: Counter[int] = Counter()
         self.stood_still: Counter[int] = Counter()
+        self._standstill = STARTS_AT - LEAD, STARTS_AT - LEAD  # the long one it is waking from
 
     def hear(self, raw: Raw, normalized: Normalized) -> None:
         """One payload and what it said."""
@@ -178,7 +182,13 @@ class Ears:
                 pass
 
     def note_standstill(self, before: datetime, after: datetime) -> None:
-        """The process meant to go on at the first of these moments."""
+        """The process meant to go on at the first of these moments; it does not wake up from all at once."""
+        since, until = self._standstill
+        waking = after - until < AWAKE_AFTER
+        if after - before >= (max(LONG, until - since) if waking else LONG):
+            self._standstill = before, after
+        elif waking:
+            before = since
         _note_most(self.stood_still, to_millis(after), to_millis(after) - to_millis(before))
 
     def _hear_fills(self, user: str, fills: Iterable[Mapping[str, Any]], at: datetime) -> None:

@@ -120,6 +120,7 @@ async def test_ccxt_pro_watches_trades_and_books(playing: OpenVenue) -> None:
     finally:
         await exchange.close()
     assert trades[0]["symbol"] == "BTC/USDC:USDC"
-    assert book["bids"]
+    # ccxt goes on writing into what it gave, and a trade at the price of the other side empties that side.
+    assert book["bids"] or book["asks"]
     assert ticker["info"]["markPx"]
     assert mine[0]["info"]["coin"] == "WLFI"
