@@ -1,6 +1,7 @@
 """Answers kept for a moment: in this process, then in the Redis that processes share.
 
-An answer is never shown longer than its lifetime after it was made, whichever level it comes from.
+An answer is never shown longer than its lifetime after it was made, whichever level it comes from, nor by the
+process that changed something after it was made.
 Many equal requests at once make one answer. Without Redis everything works, a little slower.
 """
 
@@ -58,6 +59,7 @@ class ResponseCache:
         self._shared = shared
         self._lifetime = lifetime
         self._max_bytes = max_bytes
+        self._changed_at: datetime | None = None
         self._bytes = 0
         self._kept: OrderedDict[str, StoredResponse] = OrderedDict()
         self._making: dict[str, asyncio.Event] = {}
@@ -84,6 +86,10 @@ class ResponseCache:
             # Whoever made it failed, or it took longer than it may be shown: everybody for himself.
             return found if found is not None and self._fresh(found) else await produce()
         return await self._make(key, produce)
+
+    def outdate(self) -> None:
+        """Something was changed just now: what was made before is not shown any more."""
+        self._changed_at = self._clock.now()
 
     async def _make(self, key: str, produce: Produce) -> StoredResponse:
         done = self._making[key] = asyncio.Event()
@@ -115,6 +121,8 @@ class ResponseCache:
         return found if self._fresh(found) else None
 
     def _fresh(self, response: StoredResponse) -> bool:
+        if self._changed_at is not None and response.made_at <= self._changed_at:
+            return False
         return timedelta(0) <= self._clock.now() - response.made_at < self._lifetime
 
     def _keep(self, key: str, response: StoredResponse) -> None:

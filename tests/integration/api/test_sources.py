@@ -103,6 +103,17 @@ async def test_a_source_is_switched_and_everybody_told(client, asked, node, pool
     assert list(await rows(client)) == [API, NODE]  # in the order of priority
 
 
+async def test_who_changed_something_sees_it_in_the_next_answer(client, asked, clock):
+    """Though equal questions have one answer for a second; a refused change costs nobody that answer."""
+    before = (await client.get("/sources")).json()
+    clock.advance(milliseconds=1)
+    assert (await client.patch(f"/sources/{API}", json={"priority": 1_001})).status_code == 422
+    assert (await client.get("/sources")).json() == before
+    assert (await client.patch(f"/sources/{API}", json={"priority": 3})).status_code == 200
+    clock.advance(milliseconds=1)
+    assert (await rows(client))[API]["priority"] == 3
+
+
 async def test_nothing_is_changed_where_nothing_is_asked(client, asked):
     """An empty change is answered with what is."""
     answer = await client.patch(f"/sources/{API}", json={})

@@ -67,6 +67,28 @@ async def test_answer_lives_for_its_lifetime(clock):
     assert (await cache.get("k", maker(clock, made))).body == b"2"
 
 
+async def test_a_change_outdates_what_was_made_before(clock):
+    """Neither what is kept, nor what others share, nor what is being made while it is changed."""
+    made, shared = list[int](), Shared()
+    cache, other = cache_of(clock, shared), cache_of(clock, shared)
+    await other.get("k", maker(clock, made))
+    assert (await cache.get("k", maker(clock, made))).body == b"1"
+    clock.moment += timedelta(milliseconds=10)
+    cache.outdate()
+    assert cache.kept("k") is None
+    begun = response(clock, b"begun before")
+    clock.moment += timedelta(milliseconds=10)
+
+    async def finish():
+        cache.outdate()
+        return begun
+
+    assert (await cache.get("k", finish)).body == b"begun before"  # whoever asked before
+    clock.moment += timedelta(milliseconds=10)
+    assert (await cache.get("k", maker(clock, made))).body == b"2"
+    assert cache.kept("k") is not None
+
+
 async def test_one_makes_it_for_all(clock):
     """Of many who ask at once one makes the answer."""
     made, cache = list[int](), cache_of(clock)

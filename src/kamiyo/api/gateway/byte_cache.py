@@ -7,15 +7,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kamiyo.api.state import ApiState
 from kamiyo.cache.responses import ResponseCache, StoredResponse
 
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHED = (
     "/liquidations", "/exploits", "/reports", "/honest-cases", "/markets", "/vaults", "/positions", "/claims",
     "/stats", "/meta", "/sources", "/coverage", "/backfills",
 )  # fmt: skip
+_REFUSED = 400  # HTTP's first status of what was not done
 _PREFIXES = tuple(f"{path}/" for path in CACHED)
 
 
 class ByteCache:
-    """An ASGI application around another that keeps its successful answers to GET for a moment."""
+    """An ASGI application around another that keeps its successful answers to GET for a moment.
+
+    Whoever is told that his change was made sees it in what he asks next, if he asks the same process.
+    """
 
     def __init__(self, app: ASGIApp, state: ApiState) -> None:
         self._app = app
@@ -25,6 +30,9 @@ class ByteCache:
         self._mark = "" if state.showing.live else f"{state.showing.mode} {state.showing.recording} "
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in _READING:
+            await self._app(scope, receive, self._outdating(send))
+            return
         if scope["type"] != "http" or scope["method"] != "GET" or not _is_cached(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -37,6 +45,14 @@ class ByteCache:
         headers = [*response.headers, (b"age", b"%d" % age)]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
+
+    def _outdating(self, send: Send) -> Send:
+        async def outdate_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < _REFUSED:
+                self._cache.outdate()
+            await send(message)
+
+        return outdate_and_send
 
     async def _produce(self, scope: Scope, receive: Receive) -> StoredResponse:
         made_at = self._clock.now()
