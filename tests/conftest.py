@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -64,6 +65,12 @@ def _watch_network(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_watch_network)
+
+
+def pytest_configure() -> None:
+    """Have programs that tests start end by Ctrl-C: what a script runs in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
