@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from kamiyo.core.money import install_context
+from tests.standstill import WATCH
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENGINES = {
@@ -18,6 +19,8 @@ ENGINES = {
     "postgres_url",
     "redis_server",
 }  # fixtures that start one, or say where it is installed
+
+TRIES_AGAIN = 2  # of a test that failed while the machine stood still
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_000)
@@ -67,20 +70,36 @@ def _watch_network(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_watch_network)
 
 
-def pytest_configure() -> None:
-    """Have programs that tests start end by Ctrl-C: what a script runs in the background ignores it."""
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch for standstills; have programs that tests start end by Ctrl-C, which scripts make them ignore."""
+    WATCH.start()
+    asked = getattr(getattr(config, "failures_db", None), "sock", None)
+    if isinstance(asked, socket.socket):
+        # pytest-rerunfailures asks a server before each test, which Nagle's algorithm holds up for 40 ms.
+        asked.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks PostgreSQL or Redis: by its fixtures, or by the parameter that makes it ask for one."""
+    """Run again what fails in a standstill, and mark what asks PostgreSQL or Redis.
+
+    The latter by its fixtures, or by the parameter that makes it ask for one.
+    """
     for item in items:
+        item.add_marker(pytest.mark.flaky(reruns=TRIES_AGAIN, condition=WATCH.stood_still))
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
         asked = ENGINES & set(getattr(item, "fixturenames", ()))
         if asked or "postgres" in parameters:
             item.add_marker("engines")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Only a standstill of its own excuses a test, its fixtures' included."""
+    WATCH.begin()
 
 
 @pytest.fixture(autouse=True)

@@ -26,9 +26,10 @@ from kamiyo.lab.faults import FaultKind
 from kamiyo.lab.outgoing import Delivery, Loss
 from tests.faults.hour import ENDS_AT, STARTS_AT, Hour, Key, Leg, live_through, peak
 from tests.integration.conftest import TEMPLATE
+from tests.standstill import WATCH
 
 SEEDS = [int(seed) for seed in os.environ.get("KAMIYO_FAULT_SEEDS", "3").split()]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200), pytest.mark.xdist_group("hour")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("hour")]
 
 REPEATED = timedelta(seconds=15)  # of the twenty seconds the venue repeats, what the client relies on
 CADENCE = timedelta(milliseconds=13_600)  # of contexts
@@ -40,20 +41,34 @@ KEPT_FOR = timedelta(
     minutes=9
 )  # trades, until somebody tells that they were of a liquidation; and some to spare
 MOST_GROWTH = 4 << 20
+MOST_AGAIN = 2
+STANDSTILL = 0.2  # seconds of the machine, twelve of the venue
 
 
 @pytest.fixture(scope="module", params=SEEDS, ids="seed {}".format)
-def hour(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Hour]:
-    """Give the hour of one seed, lived through once for all tests."""
-    name = f"kamiyo_hour_{request.param}"
+def hour(request: pytest.FixtureRequest, postgres_url: str) -> Hour:
+    """Give the hour of one seed, lived through once for all tests.
+
+    Once more where the machine stood still for so long that it was no fault of the seed's.
+    """
+    for _ in range(MOST_AGAIN):
+        WATCH.begin()
+        lived = _hour(request.param, postgres_url)
+        if WATCH.longest < STANDSTILL:
+            return lived
+    return _hour(request.param, postgres_url)
+
+
+def _hour(seed: int, postgres_url: str) -> Hour:
+    name = f"kamiyo_hour_{seed}"
     asyncio.run(_execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    lived = asyncio.run(live_through(request.param, f"{postgres_url.rpartition('/')[0]}/{name}"))
+    lived = asyncio.run(live_through(seed, f"{postgres_url.rpartition('/')[0]}/{name}"))
     with warnings.catch_warnings():
         # The HTTP library may leave an idle connection to the collector when requests are cancelled.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-    yield lived
     asyncio.run(_execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    return lived
 
 
 async def _execute(url: str, statement: str) -> None:
