@@ -59,7 +59,8 @@ STREAM_CODES: Final = {
 CLOSE_CODES: Final = {
     "RESTARTED": "the server is restarting: come back, perhaps to another",
     "TOO_BIG": "a request was longer than `received_bytes`",
-    "TOO_SLOW": "the caller does not read, or fell `backlog_bytes` behind; the reason has the cursor",
+    "TOO_SLOW": "the caller does not read, or is `backlog_bytes` behind what came `backlog_age` ago; "
+    "the reason has the cursor",
     "TOO_MANY_BAD_FRAMES": "`bad_frames` requests in a row were outside the grammar",
     "IDLE": "nothing was subscribed for `idle`",
     "TOO_MANY_CONNECTIONS": "the server has no room for another connection",

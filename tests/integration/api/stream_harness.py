@@ -144,6 +144,8 @@ class Caller:
 @asynccontextmanager
 async def calling(url: str, *, receive_buffer: int | None = None, **options: Any) -> AsyncIterator[Caller]:
     """A connected caller, with as little room in the kernel as a slow line has if it is told to."""
+    # Or else who has not read all cannot close: the answer to that stands behind what is not read.
+    options.setdefault("max_queue", None)
     if receive_buffer:
         address = url.removeprefix("ws://").partition("/")[0].partition(":")
         options["sock"] = line = socket.socket()

@@ -182,6 +182,7 @@ async def test_a_caller_that_does_not_read_is_closed_with_its_cursor_and_resumes
     """Its backlog is bounded; the close names the cursor from which on nothing is lost."""
     count, farewell = 3_000, timedelta(seconds=8)
     limits: dict[str, Any] = {"backlog_bytes": 1_000_000, "frame_bytes": 50_000, "farewell": farewell}
+    limits["backlog_age"] = timedelta(seconds=1)
     async with relaying(database_url), serving(database_url, send_buffer=16_384, **limits) as (url, hub):
         async with calling(url) as fast, calling(url, max_queue=1, receive_buffer=16_384) as slow:
             await fast.subscribe()
@@ -201,6 +202,20 @@ async def test_a_caller_that_does_not_read_is_closed_with_its_cursor_and_resumes
             await again.subscribe(cursor=last)
             frames, _messages = await again.receive_messages(count - len(heard))
         assert heard + numbers_in(frames) == list(range(count))
+
+
+async def test_who_reads_is_not_sent_away_for_how_much_comes_at_once(database_url: str, pool: Pool) -> None:
+    """After a standstill of the database more may come in a moment than anybody may fall behind."""
+    count, limits = 20_000, {"backlog_bytes": 1_000_000, "frame_bytes": 50_000}
+    async with (
+        relaying(database_url),
+        serving(database_url, send_buffer=16_384, **limits) as (url, _),
+        calling(url, receive_buffer=16_384) as caller,
+    ):
+        await caller.subscribe()
+        await tell(pool, *(message(number, padding=1_000) for number in range(count)))
+        frames, _messages = await caller.receive_messages(count)
+        assert numbers_in(frames) == list(range(count))
 
 
 async def test_two_servers_number_alike(database_url: str, pool: Pool) -> None:

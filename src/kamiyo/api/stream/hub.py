@@ -12,7 +12,7 @@ from typing import Protocol
 from kamiyo.api.services.sources import LIQUIDATIONS, read_freshness
 from kamiyo.api.stream.filters import Selection
 from kamiyo.api.stream.limits import StreamLimits
-from kamiyo.api.stream.window import Body, Bounds, Window
+from kamiyo.api.stream.window import Arrivals, Body, Bounds, Window
 from kamiyo.core.errors import CursorExpired, StorageUnavailable
 from kamiyo.core.time import Clock
 from kamiyo.kit import metrics
@@ -67,6 +67,7 @@ class Hub:
         self._database_url = database_url
         self._pool = pool
         self._window = self._new_window(0)
+        self._arrivals = Arrivals(0, self.limits.backlog_age)
         self._bodies: dict[tuple[str, int, int], Body] = {}
         self._stored: deque[tuple[str, Window]] = deque(maxlen=self.limits.replay_windows)
         self._subscribers: set[Subscriber] = set()
@@ -167,11 +168,14 @@ class Hub:
             self._bodies[key] = found
         return found
 
-    def bytes_after(self, position: int) -> int:
-        """How far in bytes a position is behind the newest message; beyond any bound if it is forgotten."""
+    def bytes_overdue(self, position: int) -> int:
+        """How far in bytes it is behind what has been here for long; beyond any bound if it is forgotten."""
+        aged = self._arrivals.aged(self.clock.now())
+        if position >= aged:
+            return 0
         if position < self._window.base:
             return self.limits.window_bytes + 1
-        return self._window.bytes_after(min(position, self._window.newest))
+        return self._window.bytes_after(position) - self._window.bytes_after(aged)
 
     async def _read_new(self, connection: Connection) -> None:
         asked_at = self._shown_clock.now()
@@ -185,6 +189,7 @@ class Hub:
 
     def _begin(self, state: StreamState, base: int) -> None:
         self._window = self._new_window(base)
+        self._arrivals = Arrivals(base, self.limits.backlog_age)
         self._bodies.clear()
         self._written = self.as_of = None
         if self.newest is not None:  # otherwise nobody has been told a position yet
@@ -203,6 +208,7 @@ class Hub:
                 return
             self._window.append(packets)
             position = self._window.newest
+            self._arrivals.note(self.clock.now(), position)
             self.newest = StreamCursor(state.epoch, position)
             self._bodies.clear()
             for subscriber in tuple(self._subscribers):

@@ -89,8 +89,7 @@ class Session:
     def wake(self) -> None:
         """Something new is there to send; whoever is too far behind to be sent it is sent away."""
         self._woken.set()
-        if self._sending_since is not None and self._is_behind():
-            self.end(TOO_SLOW, "too slow")
+        self._end_if_behind()
 
     def end(self, code: int, reason: str) -> None:
         """Close the connection; the first reason counts."""
@@ -235,14 +234,16 @@ class Session:
                 self.end(IDLE, "nothing subscribed")
             if self._sending_since is not None and now - self._sending_since >= self._limits.stall:
                 self.end(TOO_SLOW, "not reading")
+            self._end_if_behind()
             if now - self._beat_at >= self._limits.heartbeat:
                 self._woken.set()
 
-    def _is_behind(self) -> bool:
-        return any(
-            feed.caught_up and self._hub.bytes_after(feed.position) > self._limits.backlog_bytes
+    def _end_if_behind(self) -> None:
+        if self._sending_since is not None and any(
+            feed.caught_up and self._hub.bytes_overdue(feed.position) > self._limits.backlog_bytes
             for feed in self._feeds.values()
-        )
+        ):
+            self.end(TOO_SLOW, "too slow")
 
     async def _wait_for_end(self) -> None:
         await self._ended.wait()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -34,6 +36,26 @@ class Bounds(msgspec.Struct, frozen=True):
 
     messages: int
     bytes: int
+
+
+class Arrivals:
+    """Which position was the newest some time ago."""
+
+    def __init__(self, base: int, age: timedelta) -> None:
+        self._age = age
+        self._aged = base
+        self._younger: deque[tuple[datetime, int]] = deque()
+
+    def note(self, at: datetime, newest: int) -> None:
+        """Everything up to this position was here at this moment."""
+        self.aged(at)  # so that what is noted while nobody asks is not kept
+        self._younger.append((at, newest))
+
+    def aged(self, now: datetime) -> int:
+        """The newest position that came as long ago as that."""
+        while self._younger and now - self._younger[0][0] >= self._age:
+            self._aged = self._younger.popleft()[1]
+        return self._aged
 
 
 class Window:

@@ -1,13 +1,16 @@
 """The stretch of the stream in memory: nothing is skipped, bounds hold, frames are cut to size."""
 
+from datetime import timedelta
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kamiyo.api.stream.filters import build_selection
 from kamiyo.api.stream.grammar import Liquidations
-from kamiyo.api.stream.window import Bounds, Window
+from kamiyo.api.stream.window import Arrivals, Bounds, Window
 from kamiyo.storage.outbox import Packet
+from tests.builders import NOW
 
 ALL = build_selection(Liquidations())
 ETHER = build_selection(Liquidations(asset="ETH"))
@@ -83,3 +86,16 @@ def test_bounds_hold_and_the_newest_stays(sizes: list[int], messages: int, most_
         assert held == list(range(window.base + 1, window.newest + 1))
         assert window.bytes_after(0) == window.bytes_after(window.base)
     assert window.bytes_after(window.newest) == 0
+
+
+def test_what_just_came_is_not_yet_late() -> None:
+    """What is looked at is the newest position of so long ago, however many came since, asked for or not."""
+    second = timedelta(seconds=1)
+    arrivals = Arrivals(7, 5 * second)
+    assert arrivals.aged(NOW) == 7
+    for number in range(20):
+        arrivals.note(NOW + number * second, 100 + number)
+    assert len(arrivals._younger) == 5
+    assert arrivals.aged(NOW + 19 * second) == 114
+    assert arrivals.aged(NOW + 23.999 * second) == 118
+    assert arrivals.aged(NOW + 24 * second) == 119
