@@ -2,16 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any, cast
 
 from kamiyo.storage.pool import Pool
 
 At = Callable[[str], None]
-STATEMENTS = {"execute", "executemany", "fetch", "fetchval", "fetchrow", "copy_to_table"}
+STATEMENTS = {"execute", "executemany", "fetch", "fetchval", "fetchrow"}
 
 
 def watched(pool: Pool, at: At) -> Pool:
-    """The pool, with ``at`` called before each ``statement``, at each ``commit`` and once ``committed``."""
+    """The pool, with ``at`` called at each stage of a transaction.
+
+    Before each ``statement``, in the middle of each ``copy``, at each ``commit`` and once ``committed``.
+    """
     return cast("Pool", _WatchedPool(pool, at))
 
 
@@ -37,6 +41,17 @@ class _WatchedConnection:
             yield
             self._at("commit")
         self._at("committed")
+
+    async def copy_to_table(self, table: str, *, source: BytesIO, **options: Any) -> str:
+        self._at("statement")
+
+        async def halves() -> AsyncIterator[bytes]:
+            rows = source.read()
+            yield rows[: len(rows) // 2]
+            self._at("copy")
+            yield rows[len(rows) // 2 :]
+
+        return await self._connection.copy_to_table(table, source=halves(), **options)
 
     def __getattr__(self, name: str) -> Any:
         if name in STATEMENTS:

@@ -180,7 +180,7 @@ async def test_a_holder_that_is_killed_is_replaced(watched_pool: Pool, start: St
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("stage", ["write", "commit"])
+@pytest.mark.parametrize("stage", ["write", "copy", "commit"])
 async def test_a_holder_that_stands_still_does_nothing_twice(
     watched_pool: Pool, start: Start, path: Path, stage: str
 ) -> None:

@@ -13,6 +13,7 @@ from kamiyo.core.errors import LeaseLost, StorageUnavailable
 from kamiyo.core.ports import Lease
 from kamiyo.core.time import Clock
 from kamiyo.storage.pool import Connection, Pool, translated
+from kamiyo.storage.standstills import end_standing_statements
 
 EXPIRES_AFTER = timedelta(seconds=6)
 
@@ -79,6 +80,13 @@ class PostgresLeases:
         while True:
             await self._clock.sleep(_RENEW_EVERY)
             await self._extend(lease, EXPIRES_AFTER)
+            await self._end_standing()
+
+    async def _end_standing(self) -> None:
+        """See that the holder's work waits for nobody who stands still, on whatever connection."""
+        with suppress(StorageUnavailable):  # what this says of the database, the next renewal says better
+            async with translated(), asyncio.timeout(_PATIENCE_SECONDS), self._pool.acquire() as connection:
+                await end_standing_statements(connection)
 
     async def _extend(self, lease: Lease, length: timedelta) -> None:
         async with translated(), asyncio.timeout(_PATIENCE_SECONDS), self._pool.acquire() as connection:

@@ -11,6 +11,7 @@ import msgspec
 
 from kamiyo.core.errors import CursorExpired
 from kamiyo.storage.pool import Connection, translated
+from kamiyo.storage.standstills import end_silent_relay
 
 NOTIFY_OUTBOX = "kamiyo_outbox"  # something was stored: wakes the relay
 NOTIFY_STREAM = "kamiyo_stream"  # something was numbered: wakes the servers
@@ -146,10 +147,16 @@ async def publish(connection: Connection, channel: str, messages: Sequence[bytes
 
 
 async def acquire_relay_lease(connection: Connection) -> bool:
-    """Become the one relay for as long as this connection lives; False while another is."""
+    """Become the one relay for as long as this connection lives; False while another is.
+
+    Another that stands still is ended: the next who asks is the relay.
+    """
     async with translated():
         await connection.execute(_KEEPALIVE)
-        return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK))
+        acquired = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK))
+    if not acquired:
+        await end_silent_relay(connection, _RELAY_LOCK)
+    return acquired
 
 
 async def begin_epoch_if_restored(connection: Connection) -> str:

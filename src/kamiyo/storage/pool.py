@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -46,10 +47,14 @@ _REFUSED = (
     UnicodeError,
 )
 _OTHER_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
-_COMMAND_TIMEOUT_SECONDS = 60
-_SERVER_SETTINGS = {"application_name": "kamiyo", "timezone": "UTC"}
+APPLICATION = "kamiyo"  # how the database calls our connections
 # A process that stands still in the middle of a transaction must not hold its locks: others wait for them.
-_LONGEST_PAUSE = {"idle_in_transaction_session_timeout": "5s"}
+# PostgreSQL sees to it between two statements, storage.standstills within one.
+LONGEST_PAUSE = timedelta(seconds=5)
+
+_COMMAND_TIMEOUT_SECONDS = 60
+_SERVER_SETTINGS = {"application_name": APPLICATION, "timezone": "UTC"}
+_NO_LONG_PAUSE = {"idle_in_transaction_session_timeout": f"{LONGEST_PAUSE.total_seconds():.0f}s"}
 
 
 @asynccontextmanager
@@ -77,7 +82,7 @@ async def open_pool(database_url: str, *, size: int = 8) -> AsyncGenerator[Pool]
             min_size=1,
             max_size=size,
             command_timeout=_COMMAND_TIMEOUT_SECONDS,
-            server_settings=_SERVER_SETTINGS | _LONGEST_PAUSE,
+            server_settings=_SERVER_SETTINGS | _NO_LONG_PAUSE,
         )
     try:
         yield pool

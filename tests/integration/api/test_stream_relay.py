@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 from kamiyo.api.stream.relay import run_relay
 from kamiyo.core.errors import CursorExpired
 from kamiyo.kit import metrics
 from kamiyo.storage import outbox
-from kamiyo.storage.pool import Pool, connect, open_pool
+from kamiyo.storage.pool import LONGEST_PAUSE, Connection, Pool, connect, open_pool
 from tests.integration.api.stream_harness import CLOCK, message, numbered, read_all, relaying, running, tell
 
 WRITERS = 8
@@ -83,6 +84,29 @@ async def test_a_long_transaction_delays_the_numbering_and_shows_as_lag(
         assert [each["number"] for each in await read_all(pool, end.epoch)] == [0, 1, 2]
         await asyncio.sleep(0.2)
         assert metrics.STREAM_RELAY_LAG._value.get() == 0
+
+
+async def test_a_transaction_that_stands_still_within_a_statement_does_not_hold_up_the_stream(
+    database_url: str, pool: Pool
+) -> None:
+    """The relay ends it, for it has a transaction id, and goes on."""
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b"1\n"
+        await asyncio.Event().wait()
+
+    async def stand_still(still: Connection) -> None:
+        await still.execute("CREATE TEMP TABLE copied (number int)")
+        async with still.transaction():
+            await still.execute("SELECT pg_current_xact_id()")
+            await still.copy_to_table("copied", source=rows(), format="text")
+
+    async with connect(database_url) as still, running(stand_still(still)), relaying(database_url):
+        await asyncio.sleep(0.2)
+        await tell(pool, message(0))
+        async with asyncio.timeout(2 * LONGEST_PAUSE.total_seconds()):
+            end = await numbered(pool, 1)
+    assert len(await read_all(pool, end.epoch)) == 1
 
 
 async def test_another_relay_takes_over_within_seconds(database_url: str, pool: Pool) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from kamiyo.core.time import Clock
 from kamiyo.kit import metrics
 from kamiyo.storage import outbox
-from kamiyo.storage.pool import Connection, connect
+from kamiyo.storage.pool import LONGEST_PAUSE, Connection, connect
+from kamiyo.storage.standstills import end_standing_statements
 
 _POLL = timedelta(seconds=1)
 _POLL_WHILE_HELD_UP = timedelta(milliseconds=50)
@@ -36,6 +37,8 @@ async def _relay(connection: Connection, clock: Clock) -> None:
             held_up_since = await _held_up_since(connection, held_up_since, clock.now())
             lag = _NO_LAG if held_up_since is None else clock.now() - held_up_since
             metrics.STREAM_RELAY_LAG.set(lag.total_seconds())
+            if lag > LONGEST_PAUSE:
+                await end_standing_statements(connection)
             await wake_ups.wait(_POLL if held_up_since is None else _POLL_WHILE_HELD_UP)
 
 
