@@ -27,11 +27,6 @@ SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
        left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
        (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || 'relay'::regclass::oid::text
 """
-# A relay whose machine vanished must not hold the lease until TCP's two hours are over.
-_KEEPALIVE = """
-SELECT set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
-       set_config('tcp_keepalives_count', '3', false)
-"""
 _RELAY = "SELECT epoch, server, next_position, last_xid::text AS last_xid, last_id FROM relay FOR UPDATE"
 _NEW_EPOCH = """
 INSERT INTO relay (epoch, server, next_position, last_xid, last_id)
@@ -149,10 +144,9 @@ async def publish(connection: Connection, channel: str, messages: Sequence[bytes
 async def acquire_relay_lease(connection: Connection) -> bool:
     """Become the one relay for as long as this connection lives; False while another is.
 
-    Another that stands still is ended: the next who asks is the relay.
+    Another that stands still, or whose machine is gone, is ended: the next who asks is the relay.
     """
     async with translated():
-        await connection.execute(_KEEPALIVE)
         acquired = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK))
     if not acquired:
         await end_silent_relay(connection, _RELAY_LOCK)
