@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 
@@ -15,19 +14,12 @@ from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import Pool
 from tests.builders import NODE, a_batch, a_source_description
-from tests.fakes import ManualClock, MemoryJournal, MemoryLeases
+from tests.fakes import HastyClock, MemoryJournal, MemoryLeases
 
 STEAL = """
 UPDATE source_leases SET token = token + 1, holder = 'thief', expires_at = clock_timestamp() + interval '1 h'
 WHERE name = $1
 """
-
-
-class _Hasty(ManualClock):
-    """Renews all the time."""
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(min(0.05, duration.total_seconds()))
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ def _in_memory() -> Held:
 
 
 def _in_postgres(pool: Pool) -> Held:
-    leases = PostgresLeases(pool, _Hasty())
+    leases = PostgresLeases(pool, HastyClock())
     return Held(leases, PostgresJournal(pool), lambda name: pool.execute(STEAL, name), lambda _name: None)
 
 

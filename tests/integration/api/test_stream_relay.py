@@ -3,15 +3,15 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 from kamiyo.api.stream.relay import run_relay
 from kamiyo.core.errors import CursorExpired
 from kamiyo.kit import metrics
 from kamiyo.storage import outbox
-from kamiyo.storage.pool import LONGEST_PAUSE, Connection, Pool, connect, open_pool
+from kamiyo.storage.pool import LONGEST_PAUSE, Pool, connect, open_pool
 from tests.integration.api.stream_harness import CLOCK, message, numbered, read_all, relaying, running, tell
+from tests.standing import AN_ID, standing_still
 
 WRITERS = 8
 BATCHES = 40
@@ -90,22 +90,15 @@ async def test_a_transaction_that_stands_still_within_a_statement_does_not_hold_
     database_url: str, pool: Pool
 ) -> None:
     """The relay ends it, for it has a transaction id, and goes on."""
-
-    async def rows() -> AsyncIterator[bytes]:
-        yield b"1\n"
-        await asyncio.Event().wait()
-
-    async def stand_still(still: Connection) -> None:
-        await still.execute("CREATE TEMP TABLE copied (number int)")
-        async with still.transaction():
-            await still.execute("SELECT pg_current_xact_id()")
-            await still.copy_to_table("copied", source=rows(), format="text")
-
-    async with connect(database_url) as still, running(stand_still(still)), relaying(database_url):
-        await asyncio.sleep(0.2)
+    async with (
+        connect(database_url) as still,
+        standing_still(still, AN_ID) as copying,
+        relaying(database_url),
+    ):
         await tell(pool, message(0))
         async with asyncio.timeout(2 * LONGEST_PAUSE.total_seconds()):
             end = await numbered(pool, 1)
+    assert copying.exception()
     assert len(await read_all(pool, end.epoch)) == 1
 
 

@@ -12,17 +12,10 @@ from kamiyo.storage.journal import PostgresJournal
 from kamiyo.storage.leases import EXPIRES_AFTER, PostgresLeases, hold_fast
 from kamiyo.storage.pool import Pool, open_pool
 from tests.builders import NODE, a_batch, a_source_description
-from tests.fakes import ManualClock
+from tests.fakes import HastyClock, ManualClock
 
 EXPIRE = "UPDATE source_leases SET expires_at = clock_timestamp()"
 LEFT = "SELECT expires_at - clock_timestamp() FROM source_leases"
-
-
-class _Hasty(ManualClock):
-    """Renews all the time."""
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(min(0.05, duration.total_seconds()))
 
 
 class _Still(ManualClock):
@@ -59,7 +52,7 @@ async def test_a_holder_that_leaves_is_replaced_at_once(pool: Pool) -> None:
 
 async def test_a_lease_is_renewed_while_it_is_held(pool: Pool) -> None:
     """However long the work takes, nobody else gets it."""
-    async with PostgresLeases(pool, _Hasty()).hold("a"):
+    async with PostgresLeases(pool, HastyClock()).hold("a"):
         await pool.execute(EXPIRE)
         async with asyncio.timeout(5):
             while await pool.fetchval(LEFT) < timedelta(seconds=1):
@@ -69,7 +62,10 @@ async def test_a_lease_is_renewed_while_it_is_held(pool: Pool) -> None:
 async def test_who_cannot_renew_is_stopped(database_url: str) -> None:
     """Without a database nobody can tell who holds it, and the holder does not go on as if it did."""
     with pytest.RaisesGroup(StorageUnavailable, allow_unwrapped=True, flatten_subgroups=True):
-        async with open_pool(database_url, size=1) as own, PostgresLeases(own, _Hasty()).hold("a") as held:
+        async with (
+            open_pool(database_url, size=1) as own,
+            PostgresLeases(own, HastyClock()).hold("a") as held,
+        ):
             assert held
             own.terminate()
             async with asyncio.timeout(5):

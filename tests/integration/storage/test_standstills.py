@@ -1,8 +1,6 @@
 """Connections whose process stands still in the middle of a statement, and who waits for them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -12,11 +10,12 @@ from kamiyo.storage import outbox, standstills
 from kamiyo.storage.leases import PostgresLeases
 from kamiyo.storage.pool import LONGEST_PAUSE, Connection, Pool, connect, translated
 from kamiyo.storage.standstills import end_standing_statements
-from tests.fakes import ManualClock
+from tests.fakes import HastyClock
+from tests.standing import AN_ID, standing_still
 
 PAUSE = timedelta(seconds=0.3)
+LONG = 2 * PAUSE
 LOCK = "SELECT pg_advisory_xact_lock(7)"
-AN_ID = "SELECT pg_current_xact_id()"
 NOTHING = "SELECT 1"
 
 
@@ -25,40 +24,6 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a third of a second for long."""
     monkeypatch.setattr(standstills, "LONGEST_PAUSE", PAUSE)
     monkeypatch.setattr(standstills, "_LONGEST_SILENCE_OF_A_RELAY", PAUSE)
-
-
-class _Hasty(ManualClock):
-    """Renews all the time."""
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(min(0.05, duration.total_seconds()))
-
-
-@asynccontextmanager
-async def standing_still(connection: Connection, before: str) -> AsyncIterator[asyncio.Future[None]]:
-    """Begin a transaction with a statement, and stop within a COPY for as long as this lasts."""
-    inside, go_on = asyncio.Event(), asyncio.Event()
-
-    async def rows() -> AsyncIterator[bytes]:
-        yield b"1\n"
-        inside.set()
-        await go_on.wait()
-        yield b"2\n"
-
-    async def copy() -> None:
-        async with connection.transaction():
-            await connection.execute(before)
-            await connection.copy_to_table("copied", source=rows(), format="text")
-
-    await connection.execute("CREATE TEMP TABLE copied (number int)")
-    copying = asyncio.ensure_future(copy())
-    await inside.wait()
-    await asyncio.sleep(2 * PAUSE.total_seconds())
-    try:
-        yield copying
-    finally:
-        go_on.set()
-        await asyncio.wait([copying])
 
 
 def _ended(copying: asyncio.Future[None]) -> bool:
@@ -70,7 +35,7 @@ async def test_who_stands_still_within_a_statement_with_a_transaction_id_is_ende
 ) -> None:
     """The stream waits for every such transaction, even where nobody waits for a lock."""
     async with connect(database_url) as still, pool.acquire() as other:
-        async with standing_still(still, AN_ID) as copying:
+        async with standing_still(still, AN_ID, LONG) as copying:
             await end_standing_statements(other)
         assert _ended(copying)
 
@@ -80,7 +45,7 @@ async def test_who_stands_still_within_a_statement_others_wait_for_is_ended(
 ) -> None:
     """Also where it has written nothing, and only holds a lock."""
     async with connect(database_url) as still, connect(database_url) as waiting, pool.acquire() as other:
-        async with standing_still(still, LOCK) as copying, asyncio.timeout(10):
+        async with standing_still(still, LOCK, LONG) as copying, asyncio.timeout(10):
             taken = asyncio.ensure_future(waiting.execute(LOCK))
             while not taken.done():
                 await asyncio.sleep(0.05)
@@ -92,7 +57,7 @@ async def test_who_stands_still_within_a_statement_others_wait_for_is_ended(
 async def test_who_stands_still_in_nobodys_way_is_left_alone(database_url: str, pool: Pool) -> None:
     """A reader may take its time."""
     async with connect(database_url) as still, pool.acquire() as other:
-        async with standing_still(still, LOCK) as copying:
+        async with standing_still(still, LOCK, LONG) as copying:
             await end_standing_statements(other)
         await copying
         assert await still.fetchval("SELECT count(*) FROM copied") == 2
@@ -102,15 +67,25 @@ async def test_a_short_pause_is_none(database_url: str, pool: Pool, monkeypatch:
     """Only five seconds are a standstill: who waits for a slow network is not ended."""
     monkeypatch.setattr(standstills, "LONGEST_PAUSE", LONGEST_PAUSE)
     async with connect(database_url) as still, pool.acquire() as other:
-        async with standing_still(still, AN_ID) as copying:
+        async with standing_still(still, AN_ID, LONG) as copying:
             await end_standing_statements(other)
         await copying
+
+
+async def test_who_computes_for_long_is_left_alone(database_url: str, pool: Pool) -> None:
+    """It waits for the database, not the database for it."""
+    async with connect(database_url) as busy, pool.acquire() as other, busy.transaction():
+        await busy.execute(AN_ID)
+        computing = asyncio.ensure_future(busy.execute("SELECT pg_sleep(1)"))
+        await asyncio.sleep(LONG.total_seconds())
+        await end_standing_statements(other)
+        await computing
 
 
 async def test_other_programs_are_left_alone(database_url: str, pool: Pool) -> None:
     """A dump that is being restored is its operator's."""
     still = await asyncpg.connect(database_url, server_settings={"application_name": "psql"})
-    async with pool.acquire() as other, standing_still(still, AN_ID) as copying:
+    async with pool.acquire() as other, standing_still(still, AN_ID, LONG) as copying:
         await end_standing_statements(other)
     await copying
     await still.close()
@@ -119,7 +94,7 @@ async def test_other_programs_are_left_alone(database_url: str, pool: Pool) -> N
 async def test_whoever_holds_a_lease_waits_for_nobody_who_stands_still(database_url: str, pool: Pool) -> None:
     """It looks whenever it renews, on a connection its work has no part in."""
     async with connect(database_url) as still, connect(database_url) as work:
-        async with standing_still(still, LOCK) as copying, PostgresLeases(pool, _Hasty()).hold("a"):
+        async with standing_still(still, LOCK, LONG) as copying, PostgresLeases(pool, HastyClock()).hold("a"):
             async with asyncio.timeout(10):
                 await work.execute(LOCK)
         assert _ended(copying)
@@ -137,7 +112,7 @@ async def test_a_lease_is_kept_where_nobody_can_be_ended(
             raise asyncpg.InsufficientPrivilegeError("must be a member")
 
     monkeypatch.setattr("kamiyo.storage.leases.end_standing_statements", fail)
-    async with PostgresLeases(pool, _Hasty()).hold("a") as lease, asyncio.timeout(10):
+    async with PostgresLeases(pool, HastyClock()).hold("a") as lease, asyncio.timeout(10):
         for _renewal in range(3):
             looked.clear()
             await looked.wait()
@@ -147,8 +122,11 @@ async def test_a_lease_is_kept_where_nobody_can_be_ended(
 
 
 async def test_a_relay_that_says_nothing_is_replaced(database_url: str) -> None:
-    """Who asks for its place ends it, and has the place when it asks again; one that goes on keeps it."""
-    async with connect(database_url) as one, connect(database_url) as other:
+    """Who asks for its place ends it, and has the place when it asks again; one that goes on keeps it.
+
+    Whoever else says nothing is left alone.
+    """
+    async with connect(database_url) as one, connect(database_url) as other, connect(database_url) as third:
         assert await outbox.acquire_relay_lease(one)
         async with asyncio.timeout(10):
             for _second in range(5):
@@ -159,3 +137,4 @@ async def test_a_relay_that_says_nothing_is_replaced(database_url: str) -> None:
                 await asyncio.sleep(0.05)
         with pytest.raises((asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
             await one.execute(NOTHING)
+        await third.execute(NOTHING)
