@@ -43,13 +43,13 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: str
     side: Side
     time: int
+    start_position: str
     direction_text: str
+    closed_pnl: str
     hash: str
     crossed: bool
-    tid: int
-    start_position: str
-    closed_pnl: str
     fee: str
+    tid: int
     liquidation: NamedLiquidation | None = None
 
 

@@ -31,8 +31,11 @@ VENUE_OPENED_MILLIS = to_millis(VENUE_OPENED)
 SKEW_MILLIS = MAX_CLOCK_SKEW // timedelta(milliseconds=1)
 ADDRESS_LENGTH = 42
 MAX_ASSET_LENGTH = 65
-# What is_plain_decimal() takes, without a minus sign and with a digit that is not zero; a space after each.
-POSITIVE_NUMBERS = re.compile(r"(?:(?=[0.]*[1-9])[0-9]{1,24}(?:\.[0-9]{1,24})? )*+", re.ASCII)
+# Some of what is_plain_decimal() takes: above zero and, as the venue writes them, without zeros in front. A
+# space after each; nothing is looked at twice but the zeros after a point.
+POSITIVE_NUMBERS = re.compile(
+    r"(?:(?:[1-9][0-9]{0,23}+(?:\.[0-9]{1,24}+)?+|0\.(?=0*+[1-9])[0-9]{1,24}+) )*+", re.ASCII
+)
 _SURELY_PLAUSIBLE_DIGITS = 11
 _LONG = Direction.LONG
 
@@ -138,17 +141,25 @@ def _all_sound(rows: Sequence[FillRow], latest: int) -> bool:
 
     The count of spaces tells that each text is one number, and not several in disguise.
     """
-    numbers = "".join([f"{fill.price} {fill.size} " for _user, fill in rows])
-    if POSITIVE_NUMBERS.fullmatch(numbers) is None or numbers.count(" ") != 2 * len(rows):
-        return False
-    return not [
-        fill
+    numbers = [
+        f"{fill.price} {fill.size} "
         for user, fill in rows
-        if not VENUE_OPENED_MILLIS <= fill.time <= latest
-        or len(user) != ADDRESS_LENGTH
-        or user[:2] != "0x"
-        or not 0 < len(fill.asset) <= MAX_ASSET_LENGTH
+        if VENUE_OPENED_MILLIS <= fill.time <= latest
+        and len(user) == ADDRESS_LENGTH
+        and user[:2] == "0x"
+        and 0 < len(fill.asset) <= MAX_ASSET_LENGTH
     ]
+    together = "".join(numbers)
+    return (
+        len(numbers) == len(rows)
+        and together.count(" ") == 2 * len(rows)
+        and POSITIVE_NUMBERS.fullmatch(together) is not None
+    )
+
+
+def broken_events(events: Sequence[Event], now: datetime) -> list[tuple[Event, str]]:
+    """The facts that break a rule, each with the name of the first one it breaks."""
+    return [(event, rule) for event in events if (rule := broken_rule(event, now)) is not None]
 
 
 def broken_rule(event: Event, now: datetime) -> str | None:

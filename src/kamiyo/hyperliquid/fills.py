@@ -41,7 +41,7 @@ _MARKER = b'"liquidatedUser"'
 # name the liquidated user is told of, too: it has to be refused.
 MARKERS = (_MARKER, b'"%b"' % AUTO_DELEVERAGING.encode(), b"\\")
 
-_NODE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?", re.ASCII)
+_NODE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9}+)?+Z?", re.ASCII)
 
 # The venue opened in 2023; the last moment is where datetime still has room for any time zone.
 FIRST_MILLIS = 1_672_531_200_000
@@ -152,7 +152,7 @@ def parse_node_time(text: str) -> datetime:
     if _NODE_TIME.fullmatch(text) is None:  # fromisoformat() would also take week dates and other zones
         raise MalformedPayload(f"not a node time: {text[:64]!r}", rule="not_a_time")
     try:
-        moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
+        moment = datetime.fromisoformat(text if text[-1] == "Z" else text + "Z")
     except ValueError as error:
         raise MalformedPayload(f"not a node time: {text[:64]!r}", rule="not_a_time") from error
     if not _FIRST_MOMENT <= moment < _LAST_MOMENT:

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from kamiyo.core.claims import Claim, ClaimedAction, ClaimedPosition
-from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill, Side
+from kamiyo.core.events import AccountLiquidation, FillRow, LedgerMovement, LiquidatedFill
 from kamiyo.core.ports import Counted, Event, Normalized
 from kamiyo.core.trades import Trade
 
 DEFAULT_CAPACITY = 1 << 18
 
-_BUY = Side.BUY
-_HASH_BITS = 64
-_HASH_MASK = (1 << _HASH_BITS) - 1
+_HASH_BITS = 64  # signed: what is added never reaches the next trade id's
 
 Key = int | tuple[object, ...]
 T = TypeVar("T")
@@ -31,15 +29,12 @@ def leg_keys(rows: Sequence[FillRow]) -> list[int]:
     of a trade with oneself. Two legs get one key only if they agree in all of ``tid`` and in 64 bits of
     a keyed hash; an integer costs a third of a tuple's memory and nothing to the garbage collector.
     """
-    return [  # "is": hashing an enumeration's member would cost more than all the rest
-        fill.tid << _HASH_BITS | hash((fill.time, fill.asset, user, fill.side is _BUY)) & _HASH_MASK
-        for user, fill in rows
-    ]
+    return [(fill.tid << _HASH_BITS) + hash((fill.time, fill.asset, user, fill.side)) for user, fill in rows]
 
 
 def trade_keys(trades: Sequence[Trade]) -> list[int]:
     """Each public trade, as one integer in the manner of ``leg_keys``."""
-    return [trade.tid << _HASH_BITS | hash((trade.time, trade.asset)) & _HASH_MASK for trade in trades]
+    return [(trade.tid << _HASH_BITS) + hash((trade.time, trade.asset)) for trade in trades]
 
 
 def event_key(event: Event) -> Key | None:
@@ -74,10 +69,10 @@ class Deduplicator:
         self._capacity = capacity
         self._younger: set[Key | None] = set()  # never None, but then the checker would not let it be asked
         self._older: set[Key | None] = set()
-        self._batch: set[Key | None] = set()
+        self._batch: list[set[Key | None]] = []  # what the batch put into the younger, to take it out again
 
     def __len__(self) -> int:
-        return len(self._younger) + len(self._older) + len(self._batch)
+        return len(self._younger) + len(self._older)
 
     def fresh(self, normalized: Normalized) -> Normalized:
         """The payload without what was heard before; dropped fills and trades are counted as duplicates."""
@@ -86,8 +81,11 @@ class Deduplicator:
             trades = self._fresh(trades, trade_keys(trades))
             if len(trades) == len(normalized.trades) and not normalized.fills and not normalized.events:
                 return normalized  # nearly every frame of the socket: nothing else is looked at
-        fills = self._fresh(normalized.fills, leg_keys(normalized.fills))
-        events = self._fresh(normalized.events, [event_key(event) for event in normalized.events])
+        fills, events = normalized.fills, normalized.events
+        if fills:
+            fills = self._fresh(fills, leg_keys(fills))
+        if events:
+            events = self._fresh(events, [event_key(event) for event in events])
         dropped_fills = len(normalized.fills) - len(fills)
         dropped_trades = len(normalized.trades) - len(trades)
         if len(events) == len(normalized.events) and not dropped_fills and not dropped_trades:
@@ -112,35 +110,35 @@ class Deduplicator:
 
     def remember_batch(self) -> None:
         """The batch is stored: keep its keys, and let the oldest go if the younger generation has no room."""
-        if len(self._younger) + len(self._batch) > self._capacity:
-            self._older, self._younger = self._younger, set()
-        self._younger |= self._batch
-        self._batch = set()
+        if len(self._younger) > self._capacity:
+            self._older, self._younger = self._younger, set[Key | None]().union(*self._batch)
+            self._older -= self._younger
+        self._batch = []
 
     def forget_batch(self) -> None:
         """The batch was not stored: what it held is as new as before."""
-        self._batch = set()
+        self._younger.difference_update(*self._batch)
+        self._batch = []
 
     def _fresh(self, items: Sequence[T], keys: Sequence[Key | None]) -> Sequence[T]:
         """What has a key not heard before, or none."""
-        if not items:
-            return items
         distinct = set(keys)
         distinct.discard(None)
-        # The usual case, decided by three set operations in C: nothing was heard before.
-        if len(distinct) == len(keys) and self._all_new(distinct):
-            self._batch |= distinct
+        # The usual case, decided by two set operations in C: nothing was heard before.
+        unheard = distinct.isdisjoint
+        if len(distinct) == len(keys) and unheard(self._younger) and unheard(self._older):
+            self._younger |= distinct
+            self._batch.append(distinct)
             return items
-        return [item for item, key in zip(items, keys, strict=True) if key is None or self._take(key)]
+        taken = set[Key | None]()
+        self._batch.append(taken)
+        return [item for item, key in zip(items, keys, strict=True) if key is None or self._take(key, taken)]
 
-    def _all_new(self, keys: set[Key | None]) -> bool:
-        disjoint = keys.isdisjoint
-        return disjoint(self._batch) and disjoint(self._younger) and disjoint(self._older)
-
-    def _take(self, key: Key) -> bool:
-        if key in self._batch or key in self._younger or key in self._older:
+    def _take(self, key: Key, taken: set[Key | None]) -> bool:
+        if key in self._younger or key in self._older:
             return False
-        self._batch.add(key)
+        self._younger.add(key)
+        taken.add(key)
         return True
 
 

@@ -17,7 +17,7 @@ from kamiyo.core.states import AccountState, MarketState, VaultState
 from kamiyo.core.time import to_millis
 from kamiyo.core.trade_rules import broken_trades
 from kamiyo.core.trades import Trade
-from kamiyo.core.validation import broken_rows, broken_rule
+from kamiyo.core.validation import broken_events, broken_rows
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,9 +26,7 @@ def validate(normalized: Normalized, raw: Raw, now: datetime) -> Normalized:
     """The payload with everything that breaks a rule moved to its rejects, and counted there."""
     bad_trades = broken_trades(normalized.trades, to_millis(now)) if normalized.trades else []
     bad_fills = broken_rows(normalized.fills, to_millis(now)) if normalized.fills else []
-    bad_events = [
-        (event, rule) for event in normalized.events if (rule := broken_rule(event, now)) is not None
-    ]
+    bad_events = broken_events(normalized.events, now) if normalized.events else []
     if not bad_fills and not bad_events and not bad_trades:
         return normalized
     rejects = [_reject_row(raw, row, rule) for row, rule in bad_fills]

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kamiyo.core.margin import Direction
@@ -11,8 +11,10 @@ from kamiyo.core.validation import (
     LIQUIDATED_FILL_RULES,
     MAX_CLOCK_SKEW,
     MAX_FILL_USD,
+    POSITIVE_NUMBERS,
     ROW_RULES,
     VENUE_OPENED,
+    broken_events,
     broken_row_rule,
     broken_rows,
     broken_rule,
@@ -161,12 +163,45 @@ def test_a_block_is_not_sound_for_numbers_in_disguise(text) -> None:
     ]
 
 
+def test_a_block_is_not_sound_because_two_bad_rows_hold_as_many_numbers_as_two_good_ones() -> None:
+    """A row of nobody's is left out of what is looked at together, and another's surplus must not fill in."""
+    rows = [("", a_fill()), (VICTIM, a_fill(price="1 2", size="3 4"))]
+    assert broken_rows(rows, MILLIS) == [
+        (rows[0], "row_has_a_user"),
+        (rows[1], "row_has_plain_numbers"),
+    ]
+
+
+@given(st.text("019.-", min_size=1, max_size=5))
+@example("1" * 25)
+@example("1." + "1" * 25)
+@example("0." + "0" * 24 + "1")
+@example("0." + "0" * 30)
+def test_what_is_seen_at_once_to_be_a_positive_number_is_one(text) -> None:
+    """The pattern for many may miss some, which are then looked at one by one; it never takes a wrong one."""
+    if POSITIVE_NUMBERS.fullmatch(f"{text} "):
+        assert is_plain_decimal(text)
+        assert Decimal(text) > 0
+
+
 @given(st.lists(st.tuples(st.sampled_from([VICTIM, "", "0x"]), _numbers, _numbers), max_size=4))
 def test_a_block_is_judged_as_its_rows_are(drawn) -> None:
     """The short cut over a whole block says what the rules say of each of its rows."""
     rows = [(user, a_fill(price=price, size=size)) for user, price, size in drawn]
     broken = [(row, rule) for row in rows if (rule := broken_row_rule(row, MILLIS)) is not None]
     assert broken_rows(rows, MILLIS) == broken
+
+
+def test_of_many_facts_exactly_the_broken_ones_are_named() -> None:
+    """Each with the first rule it breaks; an honest one beside them is not touched."""
+    unpriced, late = (
+        a_liquidated_fill(price=Decimal(0)),
+        a_liquidated_fill(timestamp=NOW + MAX_CLOCK_SKEW + TICK),
+    )
+    assert broken_events([a_liquidated_fill(), unpriced, a_ledger_movement(), late], NOW) == [
+        (unpriced, "positive_numbers"),
+        (late, "not_from_the_future"),
+    ]
 
 
 def test_a_state_is_judged_by_its_time_and_by_its_own_rules() -> None:

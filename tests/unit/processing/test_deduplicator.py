@@ -151,6 +151,15 @@ def test_the_memory_is_bounded_and_keeps_the_younger() -> None:
     assert heard(deduplicator, 0) == [0]
 
 
+def test_what_only_the_older_generation_knows_is_a_duplicate() -> None:
+    """The younger had no room any more for what came first: that is still known."""
+    deduplicator = Deduplicator(capacity=2)
+    for tid in (1, 2, 3):
+        heard(deduplicator, tid)
+        deduplicator.remember_batch()
+    assert heard(deduplicator, 1) == []
+
+
 @given(st.lists(st.lists(st.integers(0, 30), max_size=8), max_size=12), st.integers(1, 64), st.randoms())
 def test_it_agrees_with_a_set_as_long_as_it_remembers(
     batches: list[list[int]], capacity: int, random
