@@ -37,13 +37,13 @@ class _TextFill(msgspec.Struct):
     sz: str
     side: str
     time: int
+    startPosition: str  # noqa: N815  (the venue's name)
     dir: str
+    closedPnl: str  # noqa: N815  (the venue's name)
     hash: str
     crossed: bool
-    tid: int
-    startPosition: str  # noqa: N815  (the venue's name)
-    closedPnl: str  # noqa: N815  (the venue's name)
     fee: str
+    tid: int
 
 
 class _TextBlock(msgspec.Struct):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import psutil
+from pathlib import Path
 
 from benchmarks.data import ORDINARY_DAY, Kind, Recorder
 from benchmarks.measure import Claim, Report
@@ -77,5 +77,5 @@ def _raws() -> Iterator[Raw]:
 
 def _resident_megabytes() -> float:
     gc.collect()
-    resident: int = psutil.Process().memory_info().rss
-    return resident / _MEGABYTE
+    resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return resident_pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE

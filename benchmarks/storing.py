@@ -142,9 +142,7 @@ async def _store_rows(where: Database, rows: FillRows, *, new: bool) -> int:
 async def _store(
     where: Database, fills: Sequence[LiquidatedFill], *, together: bool = True, new: bool = True
 ) -> int:
-    """Values: their rows are made here, and nothing that a value keeps of itself is there yet."""
-    for fill in fills:
-        vars(fill).clear()
+    """Values: their rows are made here."""
     async with where.pool.acquire() as connection, connection.transaction():
         store = store_fills if together else store_fill_rows
         stored = await store(connection, fill_rows(fills))
