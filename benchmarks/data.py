@@ -31,6 +31,10 @@ _ASSETS = (
     ("WLFI", 0.15, 5, 0), ("ENA", 0.41, 5, 0), ("AVAX", 21.0, 3, 2), ("SUI", 2.5, 4, 1),
     ("LINK", 18.0, 3, 1), ("ASTER", 1.2, 5, 0), ("FARTCOIN", 0.38, 5, 1), ("BNB", 1_150.0, 1, 3),
 )  # fmt: skip
+# As in the great block: one account was under water, the venue's liquidator; whom it was closed against lost
+# the whole position, at one price for each asset, without a fee.
+_UNDERWATER = "0x2e3d94f0562703b25c83308a05046ddaf9a8dd14"
+_ADL_MARK = 0.998  # the mark, by the price
 _ZERO_HASHES = 0.01  # the share of auto-deleveragings without a transaction
 _NAMED_ORDERS = 0.5  # the share of orders with a name of their owner's
 _WEIGHTS = [len(_ASSETS) - at for at in range(len(_ASSETS))]
@@ -75,34 +79,27 @@ class Recorder:
         """Taker's and maker's ``[user, fill]`` rows."""
         draw = self._random
         asset, around, price_digits, size_digits = draw.choices(_ASSETS, _WEIGHTS)[0]
-        price = round(around * draw.uniform(0.8, 1.2), price_digits)
         size = round(draw.expovariate(1 / 900) / around, size_digits) or 10.0**-size_digits
-        trade_id = draw.getrandbits(50)
-        transaction = "0x" + "0" * 64 if kind is Kind.ADL and draw.random() < _ZERO_HASHES else _hash(draw)
         taker, maker = draw.sample(self._users, 2)
-        named = _liquidation(kind, taker, price * draw.uniform(0.995, 1.005), price_digits)
-        shared = _Shared(
-            asset, f"{price:.{max(1, price_digits)}f}", f"{size:.{max(1, size_digits)}f}", millis
-        )
+        price, adl = round(around * draw.uniform(0.8, 1.2), price_digits), kind is Kind.ADL
+        mark = price * draw.uniform(0.995, 1.005)
+        if adl:
+            taker, price, mark = _UNDERWATER, around, around * _ADL_MARK
+        shared = f'"coin":"{asset}","px":"{_text(price, price_digits)}","sz":"{_text(size, size_digits)}",'
+        transaction = "0x" + "0" * 64 if adl and draw.random() < _ZERO_HASHES else _hash(draw)
+        trade_id, named = draw.getrandbits(50), _liquidation(kind, taker, mark, price_digits)
+        fee = "0.0" if adl else _text(price * size * 0.00045, 6)
         rows = []
-        for user, side, crossed in ((taker, "A", True), (maker, "B", False)):
+        for user, side, crossed in ((taker, "A", not adl), (maker, "B", adl)):
             self._order += 1
             rows.append(
-                f'["{user}",{{"coin":"{shared.asset}","px":"{shared.price}","sz":"{shared.size}","side":"{side}",'
-                f'"time":{millis},"startPosition":"{_start(side, size, draw)}","dir":"{_dir(kind, side)}",'
-                f'"closedPnl":"{draw.uniform(-500, 500):.6f}","hash":"{transaction}","oid":{self._order},'
-                f'"crossed":{"true" if crossed else "false"},"fee":"{price * size * 0.00045:.6f}",'
-                f'"tid":{trade_id},{_cloid(draw)}"feeToken":"USDC","twapId":null{named}}}]'
+                f'["{user}",{{{shared}"side":"{side}","time":{millis},'
+                f'"startPosition":"{_start(kind, side, size, draw)}","dir":"{_dir(kind, side)}",'
+                f'"closedPnl":"{_text(draw.uniform(-500, 500), 6)}","hash":"{transaction}",'
+                f'"oid":{self._order},"crossed":{"true" if crossed else "false"},"fee":"{fee}",'
+                f'"tid":{trade_id},{_cloid(kind, draw)}"feeToken":"USDC","twapId":null{named}}}]'
             )
         return rows[0], rows[1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    asset: str
-    price: str
-    size: str
-    millis: int
 
 
 def fill_blocks(fills: int, *, liquidated_share: float = 0.0, start: datetime = ORDINARY_DAY) -> list[bytes]:
@@ -172,16 +169,24 @@ def _hash(draw: random.Random) -> str:
     return f"0x{draw.getrandbits(256):064x}"
 
 
-def _liquidation(kind: Kind, taker: str, mark: float, digits: int) -> str:
+def _text(value: float, digits: int) -> str:
+    """As the venue writes numbers: no last zeros, but one after the point."""
+    text = f"{value:.{max(1, digits)}f}".rstrip("0")
+    return f"{text}0" if text.endswith(".") else text
+
+
+def _liquidation(kind: Kind, lost: str, mark: float, digits: int) -> str:
     if kind is Kind.ORDINARY:
         return ""
-    price = f"{mark:.{max(1, digits)}f}"
-    return f',"liquidation":{{"liquidatedUser":"{taker}","markPx":"{price}","method":"market"}}'
+    method = "backstop" if kind is Kind.ADL else "market"
+    return (
+        f',"liquidation":{{"liquidatedUser":"{lost}","markPx":"{_text(mark, digits)}","method":"{method}"}}'
+    )
 
 
-def _start(side: str, size: float, draw: random.Random) -> str:
-    held = size * draw.uniform(1, 4)
-    return f"{held if side == 'A' else -held:.4f}"
+def _start(kind: Kind, side: str, size: float, draw: random.Random) -> str:
+    held = size if kind is Kind.ADL and side == "B" else size * draw.uniform(1, 4)
+    return _text(held if side == "A" else -held, 5)
 
 
 def _dir(kind: Kind, side: str) -> str:
@@ -190,8 +195,10 @@ def _dir(kind: Kind, side: str) -> str:
     return "Close Long" if side == "A" else "Close Short" if kind is Kind.MARKET else "Open Long"
 
 
-def _cloid(draw: random.Random) -> str:
-    return f'"cloid":"0x{draw.getrandbits(128):032x}",' if draw.random() < _NAMED_ORDERS else ""
+def _cloid(kind: Kind, draw: random.Random) -> str:
+    if kind is Kind.ADL or draw.random() >= _NAMED_ORDERS:
+        return ""
+    return f'"cloid":"0x{draw.getrandbits(128):032x}",'
 
 
 def assets() -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def take_turns(contenders: Mapping[str, Work], rounds: int = ROUNDS) -> Rates:
             spent = time.process_time() - started
             if number:
                 rates[name].append(done / spent)
+    gc.unfreeze()
     return rates
 
 
@@ -85,6 +86,7 @@ async def take_turns_at_server(
             if number:
                 rates[name].append(done / (time.process_time() - started + server_spent))
                 rates[f"{name}, server alone"].append(done / server_spent)
+    gc.unfreeze()
     return rates
 
 

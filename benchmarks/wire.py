@@ -114,7 +114,7 @@ def _record(path: Path, begin: datetime) -> _Recording:
             block = json.loads(recorder.block(at, kinds))
             recording.trades.append(len(kinds))
             for event in block["events"]:
-                if "liquidation" in event[1] and not event[1]["crossed"]:
+                if event[0] != event[1].get("liquidation", {}).get("liquidatedUser", event[0]):
                     _follow(event, draw, recording, _part(at, great_at))
             file.write(json.dumps(block, separators=(",", ":")).encode() + b"\n")
     return recording
@@ -125,7 +125,7 @@ def _follow(event: list[Any], draw: random.Random, recording: _Recording, part: 
     if draw.random() >= _WATCHED_SHARE:
         recording.unwatched.add(name_of(*event))
         return
-    event[0] = draw.choice(_WATCHED)
+    event[0] = draw.choice([each for each in _WATCHED if each != event[1]["liquidation"]["liquidatedUser"]])
     recording.watched[name_of(*event)] = part
 
 

@@ -92,7 +92,7 @@ def _written(frames: Sequence[tuple[float, Publication]]) -> dict[str, float]:
     for at, publication in frames:
         told = json.loads(publication.frame)["data"]
         for fill in told["fills"]:
-            if "liquidation" in fill:
+            if told["user"] != fill.get("liquidation", {}).get("liquidatedUser", told["user"]):
                 first.setdefault(name_of(told["user"], fill), at)
     return first
 

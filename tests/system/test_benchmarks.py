@@ -3,9 +3,8 @@
 Not those that take minutes however small: ``sockets``, ``wire`` and ``backfill``.
 """
 
-import gc
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,13 +23,6 @@ SMALL: Mapping[str, Mapping[str, object]] = {
     "latency": {"_RATES": {10: (2, 5)}, "_SECONDS": 2},
     "matching": {"_TEXTS": 500, "_REPORTS": 500, "_SLICE": 100, "_KNOWN": 1_000, "_ADDED": 10},
 }
-
-
-@pytest.fixture(autouse=True)
-def _collected_again() -> Iterator[None]:
-    """What a benchmark took out of the collector's sight comes back: its process ends, this one does not."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", SMALL)
