@@ -21,8 +21,8 @@ _BANDS: Final = 12
 _ROWS: Final = 3
 _PERMUTATIONS: Final = _BANDS * _ROWS
 _PACKED: Final = Struct(f"<{_PERMUTATIONS}I")
-_WIDTH: Final = 4 * _ROWS
-_CUTS: Final = tuple((f"text:{band}:", band * _WIDTH) for band in range(_BANDS))
+_WIDTH: Final = 8 * _ROWS  # hexadecimal digits
+_CUTS: Final = tuple((f"text:{band}:", band * _WIDTH, (band + 1) * _WIDTH) for band in range(_BANDS))
 _LEAST_KEPT: Final = 0.6  # of the shorter text's words
 _FIRM: Final = 3  # words in a row that both have: what follows the last such row is the end of a text
 _MOST_SLIPS: Final = 4
@@ -65,8 +65,7 @@ def words_of(text: str) -> Words:
     told = text[prefix.end() :] if prefix else text
     if "@" in told or "://" in told:
         told = _LEFT_OUT.sub(" ", told)
-    split = [word.strip(".,") for word in told.lower().translate(_BETWEEN).split()]
-    words = [word for word in split if word]
+    words = [*filter(None, [word.strip(".,") for word in told.lower().translate(_BETWEEN).split()])]
     different = frozenset(words)
     figures = frozenset([word for word in different if not word.isalpha() and _DIGIT.search(word)])
     return Words(words, different, " ".join(words), figures)
@@ -87,8 +86,8 @@ def text_keys(text: str) -> list[str]:
 def _bands(words: list[str]) -> list[str]:
     sketch = _SKETCH(num_perm=_PERMUTATIONS, seed=_SEED)
     sketch.update(map(" ".join, pairwise(words)))
-    packed = _PACKED.pack(*sketch.digest())
-    return [prefix + packed[at : at + _WIDTH].hex() for prefix, at in _CUTS]
+    packed = _PACKED.pack(*sketch.digest()).hex()
+    return [prefix + packed[start:end] for prefix, start, end in _CUTS]
 
 
 def is_repost(text: str, other: str) -> bool:
